@@ -1,0 +1,132 @@
+# CityFlow. `make help` lists the targets. Everything works on a machine with Go and
+# Node; on Debian, as root or with sudo, the rest is installed by the targets that need it.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN     := $(CURDIR)/bin
+MODULES := shared edge cloud/collector cloud/predictor cloud/rerouter cloud/api simulator dashboard standalone e2e
+CMDS    := edge/cmd/edge cloud/collector/cmd/collector cloud/predictor/cmd/predictor \
+           cloud/rerouter/cmd/rerouter cloud/api/cmd/api simulator/cmd/simulator
+
+STATICCHECK_VERSION  := 2026.2
+GOLANGCI_VERSION     := v2.15.0
+GOFUMPT_VERSION      := v0.10.0
+BUF_VERSION          := v1.75.0
+PROTOC_GEN_GO_VERSION := v1.36.12
+
+# A user's own arguments for `make run`, for example
+#   make run ARGS="--source replay --file counts.csv --speed 60"
+ARGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
+
+## ---- build ----
+
+.PHONY: build
+build: dashboard ## Build every binary into bin/
+	go build -trimpath -o $(BIN)/cityflow ./standalone
+	for c in $(CMDS); do go build -trimpath -o $(BIN)/cityflow-$$(basename $$c) ./$$c; done
+
+.PHONY: dashboard
+dashboard: dashboard/dist/index.html ## Build the page that the API embeds
+
+DASHBOARD_SOURCES := $(shell find dashboard/src dashboard/public -type f 2>/dev/null) dashboard/index.html dashboard/package-lock.json
+
+dashboard/dist/index.html: dashboard/node_modules/.package-lock.json $(DASHBOARD_SOURCES)
+	npm --prefix dashboard run build
+	@touch $@
+
+dashboard/node_modules/.package-lock.json: dashboard/package-lock.json
+	@scripts/need.sh node npm
+	npm --prefix dashboard ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: edge-arm64
+edge-arm64: ## Cross-compile the edge agent for a Raspberry Pi, without cgo
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -o $(BIN)/cityflow-edge-arm64 ./edge/cmd/edge
+
+.PHONY: generate
+generate: tools ## Regenerate code from the protobuf and OpenAPI documents
+	cd shared/wire && PATH=$(BIN):$$PATH $(BIN)/buf generate
+	npm --prefix dashboard run generate
+
+## ---- run ----
+
+.PHONY: run
+run: dashboard ## Start all of CityFlow in one process and print the login link (ARGS="…" passes flags)
+	go build -trimpath -o $(BIN)/cityflow ./standalone
+	$(BIN)/cityflow up $(ARGS)
+
+## ---- check ----
+
+.PHONY: test
+test: ## Run every test; installs what it needs; ends with "N passed, N failed, N skipped"
+	@scripts/test.sh
+
+.PHONY: vet
+vet: ## go vet in every module
+	go vet work
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) $(BIN)/buf-$(BUF_VERSION) dashboard/node_modules/.package-lock.json ## golangci-lint, buf lint, eslint and the formatters
+	for m in $(MODULES); do (cd $$m && $< run ./...); done
+	cd shared/wire && $(BIN)/buf lint
+	npm --prefix dashboard run lint
+
+.PHONY: alone
+alone: ## Build and vet each module without the workspace, as images do
+	for m in $(MODULES); do (cd $$m && GOWORK=off GOFLAGS=-mod=readonly go build ./... && GOWORK=off go vet ./...); done
+
+.PHONY: tidy
+tidy: ## Bring go.work, every go.mod and every go.sum in order
+	go work sync
+	for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy); done
+
+.PHONY: e2e
+e2e: dashboard ## The longer system tests: real services, real PostgreSQL, Redis and Mosquitto, real browser
+	@scripts/need.sh postgres redis-server mosquitto chromium
+	cd e2e && CITYFLOW_E2E=long go test -count=1 -timeout 30m ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
+	scripts/fuzz.sh
+
+## ---- measure ----
+
+.PHONY: bench
+bench: bench-pipeline bench-parts ## Run every benchmark
+
+.PHONY: bench-pipeline
+bench-pipeline: dashboard ## Replay the real files through the whole path, beside plain SQLite
+	cd e2e && CITYFLOW_BENCH=1 go test -count=1 -timeout 30m -run TestBenchPipeline -v ./... | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+
+.PHONY: bench-parts
+bench-parts: ## Go benchmarks of the parts
+	for m in $(MODULES); do (cd $$m && go test -run xxx -bench . -benchmem ./...); done
+
+## ---- tools ----
+
+.PHONY: tools
+tools: $(BIN)/staticcheck-$(STATICCHECK_VERSION) $(BIN)/buf-$(BUF_VERSION) $(BIN)/protoc-gen-go-$(PROTOC_GEN_GO_VERSION) ## Install the pinned tools into bin/
+
+# go-tool: $(1) the binary's name, $(2) its package, $(3) its version. The file is
+# named with its version, so a new version is installed when the number above changes.
+define go-tool
+$(BIN)/$(1)-$(3):
+	GOBIN=$(BIN) go install $(2)@$(3)
+	mv $(BIN)/$(1) $$@
+	ln -sf $(1)-$(3) $(BIN)/$(1)
+endef
+$(eval $(call go-tool,staticcheck,honnef.co/go/tools/cmd/staticcheck,$(STATICCHECK_VERSION)))
+$(eval $(call go-tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_VERSION)))
+$(eval $(call go-tool,gofumpt,mvdan.cc/gofumpt,$(GOFUMPT_VERSION)))
+$(eval $(call go-tool,buf,github.com/bufbuild/buf/cmd/buf,$(BUF_VERSION)))
+$(eval $(call go-tool,protoc-gen-go,google.golang.org/protobuf/cmd/protoc-gen-go,$(PROTOC_GEN_GO_VERSION)))
+
+.PHONY: clean
+clean: ## Remove what was built (not data)
+	rm -rf $(BIN) dashboard/dist/assets dashboard/dist/index.html

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Runs every test of every module and of the dashboard, and ends with one line
+# "N passed, N failed, N skipped". The exit code is 0 only when nothing failed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/need.sh make git node npm postgres redis-server mosquitto mosquitto_pub chromium
+
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+failed=()
+
+# step NAME COMMAND…: runs a check that is not made of single tests.
+step() {
+	local name=$1
+	shift
+	echo "== $name"
+	"$@" || failed+=("$name")
+}
+
+step "dashboard build" make --no-print-directory dashboard
+step "go vet" go vet work
+make --no-print-directory tools >/dev/null
+staticcheck() {
+	local status=0 m
+	for m in $(go list -m -f '{{.Dir}}'); do
+		(cd "$m" && "$OLDPWD/bin/staticcheck" ./...) || status=1
+	done
+	return $status
+}
+step "staticcheck" staticcheck
+step "arm64 edge" make --no-print-directory edge-arm64
+
+echo "== go test -race"
+go test -race -json -timeout 14m ${GOTESTFLAGS:-} work >"$results/go.json" 2>"$results/go.err" || true
+cat "$results/go.err" >&2
+
+echo "== dashboard test"
+(cd dashboard && npm test --silent -- --outputFile.json="$results/dashboard.json" --reporter=default --reporter=json) ||
+	failed+=("dashboard test")
+
+node scripts/count.mjs "$results/go.json" "$results/dashboard.json" "${failed[@]}"
