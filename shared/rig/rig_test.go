@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -123,8 +124,13 @@ func TestServersDieWithTheTestProcess(t *testing.T) {
 		return
 	}
 	c := exec.Command(os.Args[0], "-test.run=^TestServersDieWithTheTestProcess$")
-	// Nobody is left to remove the folder of the server but this test.
-	c.Env = append(os.Environ(), envOrphan+"=1", "TMPDIR="+t.TempDir())
+	// Nobody is left to remove the server's folder but this test; the server's
+	// user must be able to enter it.
+	folder := t.TempDir()
+	if err := os.Chmod(filepath.Dir(folder), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.Env = append(os.Environ(), envOrphan+"=1", "TMPDIR="+folder)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
