@@ -10,10 +10,10 @@ MODULES := shared edge cloud/collector cloud/predictor cloud/rerouter cloud/api 
 CMDS    := edge/cmd/edge cloud/collector/cmd/collector cloud/predictor/cmd/predictor \
            cloud/rerouter/cmd/rerouter cloud/api/cmd/api simulator/cmd/simulator
 
-STATICCHECK_VERSION  := 2026.2
-GOLANGCI_VERSION     := v2.15.0
-GOFUMPT_VERSION      := v0.10.0
-BUF_VERSION          := v1.75.0
+STATICCHECK_VERSION   := v0.8.2
+GOLANGCI_VERSION      := v2.15.0
+GOFUMPT_VERSION       := v0.12.0
+BUF_VERSION           := v1.75.0
 PROTOC_GEN_GO_VERSION := v1.36.12
 
 # A user's own arguments for `make run`, for example
