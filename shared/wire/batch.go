@@ -1,0 +1,165 @@
+package wire
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/2zrhun/city-flow/shared/traffic"
+	"github.com/2zrhun/city-flow/shared/wire/internal/wirepb"
+)
+
+// The bounds of one batch. A batch beyond them is refused by both sides.
+const (
+	// BatchVersion is the version of the batch format that is written.
+	BatchVersion = 1
+	// MaxBatchReadings bounds the readings in one batch.
+	MaxBatchReadings = 10000
+	// MaxBatchRejected bounds the rejection records in one batch.
+	MaxBatchRejected = 2000
+	// MaxBatchBytes bounds a batch as it is published. Brokers that we run allow
+	// packets of this size.
+	MaxBatchBytes = 1 << 20
+	// maxPlainBytes bounds a batch after decompression.
+	maxPlainBytes = 4 << 20
+)
+
+// A Batch is what an edge sends to the centre at once. (Edge, Epoch, Seq) names it:
+// sent again, it has the same content.
+type Batch struct {
+	Edge       traffic.EdgeID
+	Epoch, Seq uint64
+	// Readings keep their order. Their Edge is the batch's: it is not looked at
+	// when encoding and filled in when decoding.
+	Readings []traffic.Reading
+	Rejected []traffic.Rejected
+}
+
+// EncodeBatch writes a batch. The bytes depend on nothing but the batch. Times are
+// cut to microseconds, Rejected.ID is not kept. It returns an error when the batch
+// exceeds a bound or holds text that is not UTF-8.
+func EncodeBatch(b *Batch) ([]byte, error) {
+	if len(b.Readings) > MaxBatchReadings || len(b.Rejected) > MaxBatchRejected {
+		return nil, fmt.Errorf("batch has %d readings and %d rejections: want at most %d and %d",
+			len(b.Readings), len(b.Rejected), MaxBatchReadings, MaxBatchRejected)
+	}
+	m := &wirepb.Batch{
+		Version:  BatchVersion,
+		Edge:     string(b.Edge),
+		Epoch:    b.Epoch,
+		Seq:      b.Seq,
+		Count:    uint32(len(b.Readings)),
+		Rejected: encodeRejected(b.Rejected),
+	}
+	encodeReadings(m, b.Readings)
+	plain, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode batch: %w", err)
+	}
+	if len(plain) > maxPlainBytes {
+		return nil, fmt.Errorf("batch has %d bytes before compression: want at most %d", len(plain), maxPlainBytes)
+	}
+	packed := compress(plain)
+	if len(packed) > MaxBatchBytes {
+		return nil, fmt.Errorf("batch has %d bytes: want at most %d", len(packed), MaxBatchBytes)
+	}
+	return packed, nil
+}
+
+// DecodeBatch reads a batch; the error says what is wrong with it, and the batch is
+// then nil. It never uses more than a few times maxPlainBytes of memory, whatever p
+// claims to contain. The readings are not validated beyond their encoding.
+func DecodeBatch(p []byte) (*Batch, error) {
+	if len(p) > MaxBatchBytes {
+		return nil, fmt.Errorf("batch has %d bytes: want at most %d", len(p), MaxBatchBytes)
+	}
+	plain, err := decompress(p)
+	if err != nil {
+		return nil, fmt.Errorf("decompress batch: %w", err)
+	}
+	if err := checkFields(plain); err != nil {
+		return nil, err
+	}
+	var m wirepb.Batch
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(plain, &m); err != nil {
+		return nil, fmt.Errorf("decode batch: %w", err)
+	}
+	return batchOf(&m)
+}
+
+func batchOf(m *wirepb.Batch) (*Batch, error) {
+	if m.GetVersion() != BatchVersion {
+		return nil, fmt.Errorf("batch version %d: this program reads %d", m.GetVersion(), BatchVersion)
+	}
+	b := &Batch{Edge: traffic.EdgeID(m.GetEdge()), Epoch: m.GetEpoch(), Seq: m.GetSeq()}
+	var err error
+	if b.Readings, err = decodeReadings(m); err != nil {
+		return nil, fmt.Errorf("batch %d of edge %q: %w", b.Seq, b.Edge, err)
+	}
+	if b.Rejected, err = decodeRejected(m.GetRejected(), b.Edge); err != nil {
+		return nil, fmt.Errorf("batch %d of edge %q: %w", b.Seq, b.Edge, err)
+	}
+	return b, nil
+}
+
+// checkFields counts the fields before they are decoded, because an empty string or
+// message takes two bytes on the wire and a hundred in memory.
+func checkFields(plain []byte) error {
+	for fields := 0; len(plain) > 0; fields++ {
+		if fields > maxFields {
+			return fmt.Errorf("batch has more than %d fields", maxFields)
+		}
+		_, _, n := protowire.ConsumeField(plain)
+		if n < 0 {
+			return fmt.Errorf("decode batch: %w", protowire.ParseError(n))
+		}
+		plain = plain[n:]
+	}
+	return nil
+}
+
+// maxFields is what a full batch of readings from different, named, places needs.
+const maxFields = 3*MaxBatchReadings + MaxBatchRejected + 32
+
+func encodeRejected(rs []traffic.Rejected) []*wirepb.Rejected {
+	if len(rs) == 0 {
+		return nil
+	}
+	out := make([]*wirepb.Rejected, len(rs))
+	for i, r := range rs {
+		out[i] = &wirepb.Rejected{
+			TimeUs:  r.At.UnixMicro(),
+			Origin:  r.Origin,
+			Payload: r.Payload,
+			Reason:  string(r.Reason),
+			Detail:  r.Detail,
+		}
+	}
+	return out
+}
+
+func decodeRejected(rs []*wirepb.Rejected, edge traffic.EdgeID) ([]traffic.Rejected, error) {
+	if len(rs) > MaxBatchRejected {
+		return nil, fmt.Errorf("%d rejections: want at most %d", len(rs), MaxBatchRejected)
+	}
+	if len(rs) == 0 {
+		return nil, nil
+	}
+	out := make([]traffic.Rejected, len(rs))
+	for i, r := range rs {
+		at, err := timeOfMicro(r.GetTimeUs())
+		if err != nil {
+			return nil, fmt.Errorf("rejection %d: %w", i, err)
+		}
+		out[i] = traffic.Rejected{
+			At:      at,
+			Edge:    edge,
+			Origin:  r.GetOrigin(),
+			Payload: r.GetPayload(),
+			Reason:  traffic.Reason(r.GetReason()),
+			Detail:  r.GetDetail(),
+		}
+	}
+	return out, nil
+}

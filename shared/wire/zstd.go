@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// The codecs are made once: they are costly to make, keep no state between calls and
+// may be used from several goroutines.
+var (
+	encoder = sync.OnceValue(newEncoder)
+	decoder = sync.OnceValue(newDecoder)
+)
+
+func compress(p []byte) []byte { return encoder().EncodeAll(p, nil) }
+
+// decompress refuses what would take more than maxPlainBytes.
+func decompress(p []byte) ([]byte, error) { return decoder().DecodeAll(p, nil) }
+
+// newEncoder trades speed for size, because an edge's uplink is dearer than its
+// processor. The options are constants, so an error is a mistake in this file that
+// every test finds.
+func newEncoder() *zstd.Encoder {
+	e, err := zstd.NewWriter(nil,
+		zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
+		zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(1<<20),
+		zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+func newDecoder() *zstd.Decoder {
+	d, err := zstd.NewReader(nil,
+		zstd.WithDecoderConcurrency(2),
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(maxPlainBytes))
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
