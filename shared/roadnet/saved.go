@@ -1,0 +1,88 @@
+package roadnet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/klauspost/compress/zstd"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/2zrhun/city-flow/shared/roadnet/internal/roadnetpb"
+)
+
+// savedMagic begins a saved network; its last byte is the version of the format. One
+// zstd frame with a checksum follows, which holds one roadnetpb.Network.
+const savedMagic = "CFROADS1"
+
+// maxSavedBytes bounds a saved network after decompression: about 5 million roads.
+const maxSavedBytes = 1 << 30
+
+// Save writes a network to one compact file that Import reads back, in place of what
+// was there; a crash leaves the old file or the new one. Positions are rounded to
+// 1e-7 degree, and Road.UpdatedAt is not kept: it is the store's.
+func Save(path string, n *Network) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp*")
+	if err != nil {
+		return fmt.Errorf("save roads: %w", err)
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
+	if err := errors.Join(writeSaved(f, n), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("save roads to %s: %w", path, err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("save roads: %w", err)
+	}
+	return nil
+}
+
+func writeSaved(w io.Writer, n *Network) error {
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(encodeNetwork(n))
+	if err != nil {
+		return err
+	}
+	if len(body) > maxSavedBytes {
+		return fmt.Errorf("the network takes %d bytes: want at most %d", len(body), maxSavedBytes)
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(enc.EncodeAll(body, []byte(savedMagic)))
+	return errors.Join(err, enc.Close())
+}
+
+func readSaved(name string, r io.Reader) (*Network, *Report, error) {
+	n, err := decodeSaved(r)
+	if err != nil {
+		return nil, nil, damaged(name, err)
+	}
+	rep := &Report{Format: "saved network", Rows: len(n.Roads)}
+	rep.inspect(n)
+	return n, rep, nil
+}
+
+func decodeSaved(r io.Reader) (*Network, error) {
+	if _, err := io.CopyN(io.Discard, r, int64(len(savedMagic))); err != nil {
+		return nil, err
+	}
+	dec, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxSavedBytes))
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+	body, err := io.ReadAll(io.LimitReader(dec, maxSavedBytes+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) > maxSavedBytes:
+		return nil, fmt.Errorf("more than %d bytes after decompression", maxSavedBytes)
+	}
+	var m roadnetpb.Network
+	if err := proto.Unmarshal(body, &m); err != nil {
+		return nil, err
+	}
+	return decodeNetwork(&m)
+}
