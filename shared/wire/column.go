@@ -11,6 +11,10 @@ import (
 // maxExponent is the largest number of decimals that a scaled column has.
 const maxExponent = 7
 
+// maxULPs is how far beside a decimal number a value may lie: as much as a division
+// and a multiplication can leave.
+const maxULPs = 2
+
 // maxScaled is the bound below which every integer is a float64.
 const maxScaled = 1 << 53
 
@@ -18,9 +22,11 @@ const maxScaled = 1 << 53
 // same sensor. The result is nil when no row has a value.
 //
 // Measured quantities are decimal numbers with few digits. They are kept as integers
-// scaled by the smallest power of ten that gives every value of the column back bit
-// for bit, each as the difference to the one before of the same sensor. A column in
-// which a single value is not such a number is kept as it is.
+// scaled by the smallest power of ten that gives every value of the column back, each
+// as the difference to the one before of the same sensor; where a sensor's arithmetic
+// left a value a step beside the decimal number, the steps are kept too, so that it
+// comes back bit for bit. A column in which a single value is not such a number is
+// kept as it is.
 func encodeColumn(entries []int, get func(i int) traffic.Value) *wirepb.Column {
 	values := make([]float64, 0, len(entries))
 	of := make([]int, 0, len(entries))
@@ -38,18 +44,16 @@ func encodeColumn(entries []int, get func(i int) traffic.Value) *wirepb.Column {
 	if len(values) < len(entries) {
 		c.Present = present
 	}
-	scaled, exponent, ok := scale(values)
-	if !ok {
+	if !scaleInto(c, values) {
 		c.Raw = values
 		return c
 	}
 	var d differ
-	for i, v := range scaled {
+	for i, v := range c.Scaled {
 		last := d.last(of[i])
 		d.set(of[i], v)
-		scaled[i] = v - last
+		c.Scaled[i] = v - last
 	}
-	c.Exponent, c.Scaled = uint32(exponent), scaled
 	return c
 }
 
@@ -116,42 +120,83 @@ func valuesOf(c *wirepb.Column) (func(entry int) float64, error) {
 	if c.GetExponent() > maxExponent {
 		return nil, fmt.Errorf("exponent %d: want at most %d", c.GetExponent(), maxExponent)
 	}
-	scaled, unit := c.GetScaled(), math.Pow10(int(c.GetExponent()))
+	scaled, ulps, unit := c.GetScaled(), c.GetUlps(), math.Pow10(int(c.GetExponent()))
+	if err := checkULPs(ulps, len(scaled)); err != nil {
+		return nil, err
+	}
 	var d differ
 	return func(entry int) float64 {
 		i++
-		v := d.last(entry) + scaled[i]
-		d.set(entry, v)
-		return float64(v) / unit
+		n := d.last(entry) + scaled[i]
+		d.set(entry, n)
+		v := float64(n) / unit
+		if len(ulps) > 0 {
+			v = math.Float64frombits(math.Float64bits(v) + uint64(int64(ulps[i])))
+		}
+		return v
 	}, nil
 }
 
-// scale finds the smallest exponent that gives back every value exactly. It is false
-// when there is none.
-func scale(values []float64) (scaled []int64, exponent int, ok bool) {
+// checkULPs keeps a hostile step from turning a number into something else.
+func checkULPs(ulps []int32, values int) error {
+	if len(ulps) == 0 {
+		return nil
+	}
+	if len(ulps) != values {
+		return fmt.Errorf("%d ulps for %d values", len(ulps), values)
+	}
+	for _, u := range ulps {
+		if u < -maxULPs || u > maxULPs {
+			return fmt.Errorf("%d ulps: want at most %d", u, maxULPs)
+		}
+	}
+	return nil
+}
+
+// scaleInto fills in the smallest exponent that gives back every value, the scaled
+// values and the steps they are off. It is false when there is no such exponent.
+func scaleInto(c *wirepb.Column, values []float64) bool {
+	exponent := 0
 	for _, v := range values {
 		for !isDecimal(v, exponent) {
 			if exponent++; exponent > maxExponent {
-				return nil, 0, false
+				return false
 			}
 		}
 	}
-	scaled = make([]int64, len(values))
+	scaled, ulps := make([]int64, len(values)), make([]int32, len(values))
+	off := false
 	for i, v := range values {
-		// A value that was exact with fewer decimals may be too large for more.
-		if !isDecimal(v, exponent) {
-			return nil, 0, false
+		n, u, ok := nearest(v, exponent)
+		// A value that was decimal with fewer digits may be too large for more.
+		if !ok {
+			return false
 		}
-		scaled[i] = int64(math.Round(v * math.Pow10(exponent)))
+		scaled[i], ulps[i] = n, u
+		off = off || u != 0
 	}
-	return scaled, exponent, true
+	c.Exponent, c.Scaled = uint32(exponent), scaled
+	if off {
+		c.Ulps = ulps
+	}
+	return true
 }
 
-// isDecimal says whether v comes back bit for bit from an integer scaled by 10^exponent.
 func isDecimal(v float64, exponent int) bool {
+	_, _, ok := nearest(v, exponent)
+	return ok
+}
+
+// nearest returns the integer n for which n / 10^exponent lies next to v, and how many
+// representable numbers v is above it. It is false when they are not near.
+func nearest(v float64, exponent int) (n int64, ulps int32, ok bool) {
 	unit := math.Pow10(exponent)
-	n := math.Round(v * unit)
-	return math.Abs(n) < maxScaled && math.Float64bits(n/unit) == math.Float64bits(v)
+	f := math.Round(v * unit)
+	if !(math.Abs(f) < maxScaled) {
+		return 0, 0, false
+	}
+	d := int64(math.Float64bits(v) - math.Float64bits(f/unit))
+	return int64(f), int32(d), d >= -maxULPs && d <= maxULPs
 }
 
 // A differ remembers the last value of each sensor; of a sensor that had none, the

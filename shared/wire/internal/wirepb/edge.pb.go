@@ -256,12 +256,16 @@ type Column struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Bit i, lowest first, says whether reading i has a value; left out when all have.
 	Present []byte `protobuf:"bytes,1,opt,name=present,proto3" json:"present,omitempty"`
-	// The values are scaled / 10^exponent.
+	// The values are scaled / 10^exponent, each moved by ulps.
 	Exponent uint32 `protobuf:"varint,2,opt,name=exponent,proto3" json:"exponent,omitempty"`
 	// Differences of the scaled values, each to the one before of the same sensor.
 	Scaled []int64 `protobuf:"zigzag64,3,rep,packed,name=scaled,proto3" json:"scaled,omitempty"`
-	// The values themselves, when they are not decimal numbers. Excludes scaled.
-	Raw           []float64 `protobuf:"fixed64,4,rep,packed,name=raw,proto3" json:"raw,omitempty"`
+	// How many representable numbers each value lies above scaled / 10^exponent: what a
+	// sensor's own arithmetic (percent / 100) left of a decimal number. Left out when
+	// all are 0.
+	Ulps []int32 `protobuf:"zigzag32,4,rep,packed,name=ulps,proto3" json:"ulps,omitempty"`
+	// The values themselves, when they are not decimal numbers. Excludes the others.
+	Raw           []float64 `protobuf:"fixed64,5,rep,packed,name=raw,proto3" json:"raw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -313,6 +317,13 @@ func (x *Column) GetExponent() uint32 {
 func (x *Column) GetScaled() []int64 {
 	if x != nil {
 		return x.Scaled
+	}
+	return nil
+}
+
+func (x *Column) GetUlps() []int32 {
+	if x != nil {
+		return x.Ulps
 	}
 	return nil
 }
@@ -511,12 +522,13 @@ const file_cityflow_edge_v1_edge_proto_rawDesc = "" +
 	"\x05score\x18\x13 \x01(\v2\x18.cityflow.edge.v1.ColumnR\x05score\x12#\n" +
 	"\rquality_flags\x18\x14 \x03(\rR\fqualityFlags\x12!\n" +
 	"\fquality_runs\x18\x15 \x03(\rR\vqualityRuns\x126\n" +
-	"\brejected\x18\x16 \x03(\v2\x1a.cityflow.edge.v1.RejectedR\brejected\"h\n" +
+	"\brejected\x18\x16 \x03(\v2\x1a.cityflow.edge.v1.RejectedR\brejected\"|\n" +
 	"\x06Column\x12\x18\n" +
 	"\apresent\x18\x01 \x01(\fR\apresent\x12\x1a\n" +
 	"\bexponent\x18\x02 \x01(\rR\bexponent\x12\x16\n" +
-	"\x06scaled\x18\x03 \x03(\x12R\x06scaled\x12\x10\n" +
-	"\x03raw\x18\x04 \x03(\x01R\x03raw\"\x85\x01\n" +
+	"\x06scaled\x18\x03 \x03(\x12R\x06scaled\x12\x12\n" +
+	"\x04ulps\x18\x04 \x03(\x11R\x04ulps\x12\x10\n" +
+	"\x03raw\x18\x05 \x03(\x01R\x03raw\"\x85\x01\n" +
 	"\bRejected\x12\x17\n" +
 	"\atime_us\x18\x01 \x01(\x12R\x06timeUs\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x18\n" +
