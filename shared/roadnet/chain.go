@@ -12,41 +12,50 @@ import (
 // are metres apart.
 const joinWithinM = 1.0
 
+// maxChainSteps bounds the search for a chain. A part rarely has two continuations, so
+// that real arcs take a step a part; parts that all meet in one point could take
+// factorially many.
+const maxChainSteps = 10_000
+
 // chain joins lines head to tail into one, each used once. It turns lines round only
-// when they do not chain as they are. The answer is false when there is no chain.
+// when they do not chain as they are. The answer is false when no chain was found.
 func chain(lines [][]traffic.Point) ([]traffic.Point, bool) {
 	for _, mayTurn := range []bool{false, true} {
-		for i, first := range lines {
-			rest := slices.Delete(slices.Clone(lines), i, i+1)
-			if tail, ok := chainFrom(first, rest, mayTurn); ok {
-				return tail, true
-			}
-			if mayTurn {
-				if tail, ok := chainFrom(reversed(first), rest, mayTurn); ok {
-					return tail, true
-				}
+		c := chainer{mayTurn: mayTurn, steps: maxChainSteps}
+		for i := range lines {
+			if line, ok := c.extend(nil, lines, i); ok {
+				return line, true
 			}
 		}
 	}
 	return nil, false
 }
 
-// chainFrom extends line by each of rest. A part rarely has two continuations, so
-// the search hardly ever turns back.
-func chainFrom(line []traffic.Point, rest [][]traffic.Point, mayTurn bool) ([]traffic.Point, bool) {
-	if len(rest) == 0 {
-		return line, true
+type chainer struct {
+	mayTurn bool
+	steps   int // left
+}
+
+// extend appends rest[i] to line where it fits, and then all others of rest.
+func (c *chainer) extend(line []traffic.Point, rest [][]traffic.Point, i int) ([]traffic.Point, bool) {
+	if c.steps--; c.steps < 0 {
+		return nil, false
 	}
-	end := line[len(line)-1]
-	for i, next := range rest {
-		others := slices.Delete(slices.Clone(rest), i, i+1)
-		if DistanceM(end, next[0]) <= joinWithinM {
-			if all, ok := chainFrom(joined(line, next), others, mayTurn); ok {
-				return all, true
-			}
+	others := slices.Delete(slices.Clone(rest), i, i+1)
+	ways := [][]traffic.Point{rest[i]}
+	if c.mayTurn {
+		ways = append(ways, reversed(rest[i]))
+	}
+	for _, way := range ways {
+		if len(line) > 0 && DistanceM(line[len(line)-1], way[0]) > joinWithinM {
+			continue
 		}
-		if mayTurn && DistanceM(end, next[len(next)-1]) <= joinWithinM {
-			if all, ok := chainFrom(joined(line, reversed(next)), others, mayTurn); ok {
+		longer := joined(line, way)
+		if len(others) == 0 {
+			return longer, true
+		}
+		for next := range others {
+			if all, ok := c.extend(longer, others, next); ok {
 				return all, true
 			}
 		}
@@ -56,6 +65,9 @@ func chainFrom(line []traffic.Point, rest [][]traffic.Point, mayTurn bool) ([]tr
 
 // joined is a followed by b without repeating the point where they meet.
 func joined(a, b []traffic.Point) []traffic.Point {
+	if len(a) == 0 {
+		return b
+	}
 	return slices.Concat(a, b[1:])
 }
 

@@ -30,7 +30,7 @@ func Import(ctx context.Context, path string) (*Network, *Report, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("import roads: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	n, rep, err := read(ctx, filepath.Base(path), f)
 	if err != nil {
 		return nil, nil, fmt.Errorf("import roads: %w", err)
@@ -49,10 +49,10 @@ func read(ctx context.Context, name string, r io.Reader) (*Network, *Report, err
 		in = bufio.NewReaderSize(gz, 64<<10)
 	}
 	if err := skipBOM(in); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, damaged(name, err)
 	}
 	head, err := in.Peek(512)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
 		return nil, nil, damaged(name, err)
 	}
 	switch detect(head) {
@@ -110,11 +110,11 @@ func unknownFormat(head []byte) error {
 
 func skipBOM(in *bufio.Reader) error {
 	head, err := in.Peek(3)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
 		return err
 	}
 	if bytes.Equal(head, []byte("\xef\xbb\xbf")) {
-		_, err := in.Discard(3)
+		_, err = in.Discard(3)
 		return err
 	}
 	return nil

@@ -208,6 +208,9 @@ func seekFeatures(dec *json.Decoder) error {
 			return damaged("top level", err)
 		}
 	}
+	if _, err := dec.Token(); err != nil { // the closing brace
+		return damaged("top level", err)
+	}
 	return errors.New(`no "features": want a GeoJSON FeatureCollection`)
 }
 

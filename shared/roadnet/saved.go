@@ -59,6 +59,9 @@ func readSaved(name string, r io.Reader) (*Network, *Report, error) {
 	if err != nil {
 		return nil, nil, damaged(name, err)
 	}
+	if len(n.Roads) == 0 {
+		return nil, nil, fmt.Errorf("%s: the saved network holds no road: import one and save it again", name)
+	}
 	rep := &Report{Format: "saved network", Rows: len(n.Roads)}
 	rep.inspect(n)
 	return n, rep, nil
