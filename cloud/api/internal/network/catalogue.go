@@ -1,0 +1,116 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/2zrhun/city-flow/shared/store"
+	"github.com/2zrhun/city-flow/shared/traffic"
+)
+
+const (
+	// maxAge is when the roads are read again without a reason.
+	maxAge = time.Minute
+	// minAge keeps a stream of unknown roads, or a broken store, from reading all
+	// the time.
+	minAge = 2 * time.Second
+	// loadTimeout bounds one reading.
+	loadTimeout = 30 * time.Second
+	// pageSize is how many roads are read at once.
+	pageSize = 5000
+)
+
+// A Catalogue keeps the roads fresh. It is safe for concurrent use.
+type Catalogue struct {
+	reader store.RoadReader
+	log    *slog.Logger
+	now    func() time.Time
+
+	flight  singleflight.Group
+	current atomic.Pointer[Roads]
+	loaded  atomic.Int64 // when the roads were last read, or tried, in Unix nanoseconds
+	wanted  atomic.Bool  // somebody knows a road that we don't
+}
+
+// NewCatalogue returns a Catalogue that has read nothing yet.
+func NewCatalogue(reader store.RoadReader, log *slog.Logger, now func() time.Time) *Catalogue {
+	return &Catalogue{reader: reader, log: log.With("component", "network"), now: now}
+}
+
+// Current returns the last known roads without reading; nil before the first.
+func (c *Catalogue) Current() *Roads { return c.current.Load() }
+
+// Want says that a road is missing; the next Get reads again, though not at once
+// after the last time.
+func (c *Catalogue) Want() { c.wanted.Store(true) }
+
+// Get returns the roads, at most a minute old while the store answers. The error is
+// the store's, and only comes when the roads were never read.
+func (c *Catalogue) Get(ctx context.Context) (*Roads, error) {
+	if roads := c.current.Load(); roads != nil && !c.due() {
+		return roads, nil
+	}
+	result := c.flight.DoChan("roads", func() (any, error) {
+		// The reading serves everybody who waits, so it does not end with one of them.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		defer cancel()
+		return c.load(ctx)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*Roads), nil
+	}
+}
+
+func (c *Catalogue) due() bool {
+	age := c.now().Sub(time.Unix(0, c.loaded.Load()))
+	return age >= maxAge || c.wanted.Load() && age >= minAge
+}
+
+func (c *Catalogue) load(ctx context.Context) (*Roads, error) {
+	if roads := c.current.Load(); roads != nil && !c.due() {
+		return roads, nil // somebody was faster
+	}
+	c.wanted.Store(false)
+	roads, err := c.read(ctx)
+	c.loaded.Store(c.now().UnixNano())
+	old := c.current.Load()
+	switch {
+	case err != nil && old != nil:
+		c.log.Warn("the roads could not be read again; those of before are shown", "error", err)
+		c.wanted.Store(true)
+		return old, nil
+	case err != nil:
+		return nil, err
+	case old != nil && old.Version == roads.Version:
+		return old, nil
+	}
+	c.current.Store(roads)
+	return roads, nil
+}
+
+func (c *Catalogue) read(ctx context.Context) (*Roads, error) {
+	var all []traffic.Road
+	page := store.Page{Limit: pageSize}
+	for {
+		part, next, err := c.reader.Roads(ctx, store.RoadFilter{}, page)
+		if err != nil {
+			return nil, fmt.Errorf("read roads: %w", err)
+		}
+		all = append(all, part...)
+		if next == "" {
+			return newRoads(all)
+		}
+		page.After = next
+	}
+}
