@@ -122,6 +122,10 @@ func checkFields(plain []byte) error {
 // maxFields is what a full batch of readings from different, named, places needs.
 const maxFields = 3*MaxBatchReadings + MaxBatchRejected + 32
 
+// maxRejectedText bounds each text of a rejection record; longer ones are cut, because
+// a record that could not be sent would stop the batch that carries it.
+const maxRejectedText = 1024
+
 func encodeRejected(rs []traffic.Rejected) []*wirepb.Rejected {
 	if len(rs) == 0 {
 		return nil
@@ -130,10 +134,10 @@ func encodeRejected(rs []traffic.Rejected) []*wirepb.Rejected {
 	for i, r := range rs {
 		out[i] = &wirepb.Rejected{
 			TimeUs:  r.At.UnixMicro(),
-			Origin:  r.Origin,
-			Payload: r.Payload,
+			Origin:  clip(r.Origin, maxRejectedText),
+			Payload: r.Payload[:min(len(r.Payload), traffic.MaxRejectedPayload)],
 			Reason:  string(r.Reason),
-			Detail:  r.Detail,
+			Detail:  clip(r.Detail, maxRejectedText),
 		}
 	}
 	return out
@@ -155,10 +159,10 @@ func decodeRejected(rs []*wirepb.Rejected, edge traffic.EdgeID) ([]traffic.Rejec
 		out[i] = traffic.Rejected{
 			At:      at,
 			Edge:    edge,
-			Origin:  r.GetOrigin(),
-			Payload: r.GetPayload(),
-			Reason:  traffic.Reason(r.GetReason()),
-			Detail:  r.GetDetail(),
+			Origin:  clip(r.GetOrigin(), maxRejectedText),
+			Payload: r.GetPayload()[:min(len(r.GetPayload()), traffic.MaxRejectedPayload)],
+			Reason:  traffic.Reason(clip(r.GetReason(), maxRejectedText)),
+			Detail:  clip(r.GetDetail(), maxRejectedText),
 		}
 	}
 	return out, nil

@@ -195,8 +195,9 @@ func nearest(v float64, exponent int) (n int64, ulps int32, ok bool) {
 	if !(math.Abs(f) < maxScaled) {
 		return 0, 0, false
 	}
-	d := int64(math.Float64bits(v) - math.Float64bits(f/unit))
-	return int64(f), int32(d), d >= -maxULPs && d <= maxULPs
+	n = int64(f)
+	d := int64(math.Float64bits(v) - math.Float64bits(float64(n)/unit))
+	return n, int32(d), d >= -maxULPs && d <= maxULPs
 }
 
 // A differ remembers the last value of each sensor; of a sensor that had none, the

@@ -5,10 +5,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/2zrhun/city-flow/shared/traffic"
@@ -39,16 +39,20 @@ type SensorResult struct {
 // fields that are not in the protocol are ignored. The result never shares memory
 // with payload.
 func DecodeSensor(topic string, payload []byte, now time.Time) SensorResult {
-	d := sensorDecoder{topic: clip(topic, traffic.MaxRejectedPayload), now: now.UTC().Truncate(traffic.Resolution)}
+	object := objectReaders.Get().(*objectReader)
+	d := sensorDecoder{topic: clip(topic, traffic.MaxRejectedPayload), now: now.UTC().Truncate(traffic.Resolution), object: object}
 	d.message(payload)
+	object.forget()
+	objectReaders.Put(object)
 	return d.out
 }
 
 // sensorDecoder collects the result of one message.
 type sensorDecoder struct {
-	topic string
-	now   time.Time
-	out   SensorResult
+	topic  string
+	now    time.Time
+	object *objectReader
+	out    SensorResult
 }
 
 func (d *sensorDecoder) message(payload []byte) {
@@ -91,7 +95,7 @@ const typicalBytes = 150
 // element judges one object.
 func (d *sensorDecoder) element(raw []byte) {
 	var in sensorJSON
-	if err := json.Unmarshal(raw, &in); err != nil {
+	if err := d.object.read(raw, &in); err != nil {
 		d.reject(raw, traffic.ReasonParse, parseDetail(err))
 		return
 	}
@@ -131,7 +135,7 @@ func (in *sensorJSON) reading(now time.Time) (traffic.Reading, error) {
 	} else {
 		at, err := time.Parse(time.RFC3339, string(in.Time))
 		if err != nil {
-			return r, &traffic.InvalidError{Reason: traffic.ReasonTime, Field: "ts", Value: fmt.Sprintf("%.*q", maxShown, in.Time), Allowed: "an RFC 3339 time such as 2026-03-02T08:05:00Z"}
+			return r, &traffic.InvalidError{Reason: traffic.ReasonTime, Field: "ts", Value: strconv.Quote(shown([]byte(in.Time))), Allowed: "an RFC 3339 time such as 2026-03-02T08:05:00Z"}
 		}
 		r.At = at.UTC().Truncate(traffic.Resolution)
 	}
@@ -146,7 +150,7 @@ func (in *sensorJSON) reading(now time.Time) (traffic.Reading, error) {
 func checkLabel(label string) error {
 	for _, c := range label {
 		if c < ' ' || c == 0x7f {
-			return &traffic.InvalidError{Reason: traffic.ReasonRange, Field: "label", Value: fmt.Sprintf("%.*q", maxShown, label), Allowed: "no control characters"}
+			return &traffic.InvalidError{Reason: traffic.ReasonRange, Field: "label", Value: strconv.Quote(shown([]byte(label))), Allowed: "no control characters"}
 		}
 	}
 	return nil
@@ -176,7 +180,7 @@ func parseDetail(err error) string {
 	if errors.As(err, &syntax) {
 		return fmt.Sprintf("not JSON: %v at byte %d", syntax.Err, syntax.ByteOffset)
 	}
-	return "not a JSON object or an array of them"
+	return fmt.Sprintf("not JSON: %v", err)
 }
 
 func trimSpace(p []byte) []byte { return bytes.Trim(p, " \t\r\n") }

@@ -8,8 +8,8 @@ import "bytes"
 type splitter struct {
 	// rest is what follows the opening bracket, or the last element returned.
 	rest []byte
-	// begun says that an element was returned.
-	begun bool
+	// begun says that an element was returned, ended that the bracket was closed.
+	begun, ended bool
 	// err says why the array ended early.
 	err string
 }
@@ -21,7 +21,7 @@ func (s *splitter) next() ([]byte, bool) {
 		s.end(s.rest[1:])
 		return nil, false
 	}
-	if s.rest == nil || s.err != "" {
+	if s.ended || s.err != "" {
 		return nil, false
 	}
 	n := elementEnd(s.rest)
@@ -41,10 +41,9 @@ func (s *splitter) next() ([]byte, bool) {
 
 // end looks at what follows the closing bracket.
 func (s *splitter) end(after []byte) {
-	after = trimSpace(after)
-	s.rest = nil
-	if len(after) > 0 {
-		s.rest, s.err = after, "there is something after the array"
+	s.rest, s.ended = trimSpace(after), true
+	if len(s.rest) > 0 {
+		s.err = "there is something after the array"
 	}
 }
 
