@@ -1,0 +1,191 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+)
+
+// An Intake takes the messages of certain topics over from the broker instead of its
+// subscribers, who see them only once they are kept.
+type Intake struct {
+	// Match says whether a topic's messages go to Handle. It must be quick.
+	Match func(topic string) bool
+	// Handle takes one message over. It must not wait for a disk or a network:
+	// it calls done, exactly once and from any goroutine, when the message is
+	// kept, or with an error when it could not be. The payload is Handle's to keep.
+	Handle func(topic string, payload []byte, done func(error))
+}
+
+// A Message is one MQTT publication.
+type Message struct {
+	Topic   string
+	Payload []byte
+	QoS     byte
+	// Retain keeps the message for later subscribers of its topic.
+	Retain bool
+}
+
+// A Broker is an MQTT 3.1.1 and 5 broker on one TCP port.
+type Broker struct {
+	cfg    Config
+	intake Intake
+	log    *slog.Logger
+	met    *metrics
+	server *mqtt.Server
+	port   *port
+	hook   *hook
+	door   *door
+	// bytes holds the payloads of waiting intake messages.
+	bytes *semaphore.Weighted
+	// life ends when the broker closes.
+	life    context.Context
+	end     context.CancelFunc
+	closing sync.Once
+
+	mu      sync.Mutex
+	closed  bool           // guarded by mu
+	writers sync.WaitGroup // of acknowledgements; none is added once closed
+}
+
+// New opens the broker's port, so that a port in use is known at once, and serves it
+// from Run on. An intake without Match makes a plain broker.
+func New(cfg Config, intake Intake, log *slog.Logger, reg prometheus.Registerer) (*Broker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configure broker: %w", err)
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	ln, err := listen(cfg.Addr)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{
+		cfg: cfg, intake: intake, log: log.With("component", "broker"),
+		door: newDoor(), bytes: semaphore.NewWeighted(cfg.MaxWaitingBytes),
+	}
+	b.life, b.end = context.WithCancel(context.Background())
+	b.server = mqtt.New(serverOptions(cfg, b.log))
+	b.met = newMetrics(reg, b)
+	b.hook = &hook{b: b, guard: newGuard(cfg.Users)}
+	b.port = &port{ln: ln, b: b, log: b.log, conns: make(map[*conn]struct{})}
+	if err := errors.Join(b.server.AddHook(b.hook, nil), b.server.AddListener(b.port)); err != nil {
+		ln.Close()
+		return nil, fmt.Errorf("set up broker: %w", err)
+	}
+	return b, nil
+}
+
+func serverOptions(cfg Config, log *slog.Logger) *mqtt.Options {
+	c := mqtt.NewDefaultServerCapabilities()
+	c.MaximumClients = int64(cfg.MaxClients)
+	c.MaximumClientWritesPending = int32(cfg.MaxOutbound)
+	c.MaximumSessionExpiryInterval = uint32(cfg.SessionExpiry.Seconds())
+	c.MaximumPacketSize = cfg.MaxPacketBytes
+	c.ReceiveMaximum = cfg.MaxWaiting
+	c.MaximumInflight = cfg.MaxUnacked
+	c.TopicAliasMaximum = 256
+	return &mqtt.Options{
+		Capabilities:             c,
+		ClientNetWriteBufferSize: 4 << 10,
+		ClientNetReadBufferSize:  4 << 10,
+		SysTopicResendInterval:   10, // seconds; each stops the world for a moment
+		InlineClient:             true,
+		Logger:                   slog.New(quietHandler{log.Handler()}),
+	}
+}
+
+// Run serves clients until ctx ends, then closes the broker; see Close.
+func (b *Broker) Run(ctx context.Context) error {
+	if err := b.server.Serve(); err != nil {
+		return errors.Join(fmt.Errorf("serve MQTT: %w", err), b.Close())
+	}
+	b.log.Info("serving MQTT", "addr", b.Addr())
+	select {
+	case <-ctx.Done():
+	case <-b.life.Done():
+	}
+	return b.Close()
+}
+
+// CloseDoor stops taking intake messages, waits until those taken are answered, or ctx
+// ends, and goes on serving everything else. A client that publishes to the intake
+// from now on is disconnected unacknowledged.
+func (b *Broker) CloseDoor(ctx context.Context) error {
+	return b.door.close(ctx)
+}
+
+// Close disconnects the clients and closes the port. Intake messages that are still
+// waiting are not acknowledged.
+func (b *Broker) Close() error {
+	var err error
+	b.closing.Do(func() {
+		b.end()
+		b.hook.sessions.Range(func(_, s any) bool { s.(*session).wake(); return true })
+		err = b.server.Close()
+		b.mu.Lock()
+		b.closed = true
+		b.mu.Unlock()
+		b.writers.Wait()
+	})
+	return err
+}
+
+// Addr is the address that the broker listens on, with the port it was given.
+func (b *Broker) Addr() string { return b.port.Address() }
+
+// LocalURL is where a client on this machine reaches the broker.
+func (b *Broker) LocalURL() string {
+	addr := b.port.ln.Addr().(*net.TCPAddr)
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return fmt.Sprintf("tcp://%s", net.JoinHostPort(host, fmt.Sprint(addr.Port)))
+}
+
+// Clients is the number of clients that are connected.
+func (b *Broker) Clients() int {
+	b.port.mu.Lock()
+	defer b.port.mu.Unlock()
+	return len(b.port.conns)
+}
+
+// Publish delivers a message to the subscribers of its topic. It does not wait for
+// them: one that is too slow misses it.
+func (b *Broker) Publish(m Message) error {
+	if err := b.server.Publish(m.Topic, m.Payload, m.Retain, m.QoS); err != nil {
+		return fmt.Errorf("publish on %s: %w", m.Topic, err)
+	}
+	return nil
+}
+
+// start runs f unless the broker is closed; Close waits for it.
+func (b *Broker) start(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.writers.Go(f)
+	}
+}
+
+// forget removes what mochi leaves of a client whose connection ended in a panic.
+func (b *Broker) forget(c *conn) {
+	for id, cl := range b.server.Clients.GetAll() {
+		if cl.Net.Conn != c {
+			continue
+		}
+		b.hook.sessions.Delete(cl)
+		cl.ClearInflights()
+		b.server.UnsubscribeClient(cl)
+		b.server.Clients.Delete(id)
+	}
+}

@@ -1,0 +1,59 @@
+package buffer
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+type metrics struct {
+	readings prometheus.Counter
+	refused  *prometheus.CounterVec
+	sync     prometheus.Histogram
+	failures prometheus.Counter
+	damaged  prometheus.Counter
+	lost     prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer, b *Buffer) *metrics {
+	f := promauto.With(reg)
+	gauge := func(name, help string, v func(Stats) float64) {
+		f.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return v(b.Stats()) })
+	}
+	gauge("cityflow_edge_buffer_bytes", "Disk space taken by buffered batches; the uplink must drain it before it reaches the bound.",
+		func(s Stats) float64 { return float64(s.Bytes) })
+	gauge("cityflow_edge_buffer_batches", "Batches that the centre has not acknowledged.",
+		func(s Stats) float64 { return float64(s.Batches) })
+	gauge("cityflow_edge_buffer_oldest_age_seconds", "Age of the oldest batch that the centre has not acknowledged.",
+		func(s Stats) float64 {
+			if s.Oldest.IsZero() {
+				return 0
+			}
+			return max(0, time.Since(s.Oldest).Seconds())
+		})
+	f.NewCounterFunc(prometheus.CounterOpts{
+		Name: "cityflow_edge_buffer_written_bytes_total", Help: "Bytes of encoded batches written; the disk sees several times as many.",
+	}, func() float64 { return float64(b.commit.written.Load()) })
+	return &metrics{
+		readings: f.NewCounter(prometheus.CounterOpts{
+			Name: "cityflow_edge_buffer_readings_total", Help: "Readings written and synced to disk.",
+		}),
+		refused: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "cityflow_edge_buffer_refused_readings_total", Help: "Readings left with their senders, by reason.",
+		}, []string{"reason"}),
+		sync: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "cityflow_edge_buffer_commit_seconds", Help: "Time to write and sync one group of readings; its count is the number of commits.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+		}),
+		failures: f.NewCounter(prometheus.CounterOpts{
+			Name: "cityflow_edge_buffer_failed_commits_total", Help: "Commits that the disk refused.",
+		}),
+		damaged: f.NewCounter(prometheus.CounterOpts{
+			Name: "cityflow_edge_buffer_damaged_segments_total", Help: "Segments moved to quarantine; look at the disk.",
+		}),
+		lost: f.NewCounter(prometheus.CounterOpts{
+			Name: "cityflow_edge_buffer_lost_batches_total", Help: "Batches that could not be read back.",
+		}),
+	}
+}

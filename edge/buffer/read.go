@@ -1,0 +1,231 @@
+package buffer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// A Cursor is a place in the order of batches. The zero Cursor is before the oldest.
+type Cursor struct {
+	ordinal, seq uint64
+}
+
+// A Batch is one stored batch.
+type Batch struct {
+	// Cursor is the batch's own place: Next continues after it.
+	Cursor Cursor
+	// Epoch and Seq are its name, as in Payload.
+	Epoch, Seq uint64
+	// Readings is how many it holds.
+	Readings int
+	// At is when it was written.
+	At time.Time
+	// Payload is the encoded wire.Batch.
+	Payload []byte
+}
+
+// Next returns the first batch after a place that is not acknowledged; false when there
+// is none yet. What cannot be read is put aside, reported and passed over.
+func (b *Buffer) Next(after Cursor) (Batch, bool) {
+	e, s, ok := b.after(after, true)
+	if !ok {
+		return Batch{}, false
+	}
+	return s.batch(e), true
+}
+
+// Get returns the batch at a place again; false when it was acknowledged meanwhile.
+func (b *Buffer) Get(at Cursor) (Batch, bool) {
+	e, s, ok := b.after(Cursor{at.ordinal, at.seq - 1}, true)
+	if !ok || s.ordinal != at.ordinal || e.key.seq != at.seq {
+		return Batch{}, false
+	}
+	return s.batch(e), true
+}
+
+func (s *segment) batch(e entry) Batch {
+	return Batch{
+		Cursor: Cursor{s.ordinal, e.key.seq}, Epoch: s.epoch, Seq: e.key.seq,
+		Readings: int(e.key.readings), At: e.key.at, Payload: e.value,
+	}
+}
+
+// Changed returns a channel that is closed when batches are added. Take it before
+// asking Next.
+func (b *Buffer) Changed() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changed
+}
+
+// after finds the first batch after a place that is not acknowledged and can be read.
+func (b *Buffer) after(c Cursor, withValue bool) (entry, *segment, bool) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	for {
+		s, n := b.locate(c)
+		if s == nil || b.shut {
+			return entry{}, nil, false
+		}
+		e, err := b.fetch(s, n, withValue)
+		if err == nil {
+			return e, s, true
+		}
+		if !errors.Is(err, errDamaged) {
+			// The file system refuses: the batch is there, only not now.
+			b.log.Error("cannot read a segment", "segment", s.path, "error", err)
+			return entry{}, nil, false
+		}
+		b.passOver(s, n, err)
+		c = Cursor{s.ordinal, n}
+	}
+}
+
+// locate says where the first unacknowledged batch after c is; nil when there is none.
+func (b *Buffer) locate(c Cursor) (*segment, uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(b.segments, c.ordinal, func(s *segment, n uint64) int {
+		return cmp.Compare(s.ordinal, n)
+	})
+	for _, s := range b.segments[i:] {
+		from := s.first
+		if s.ordinal == c.ordinal {
+			from = c.seq + 1
+		}
+		if n := s.firstUnacked(from); n < s.next {
+			return s, n
+		}
+	}
+	return nil, 0
+}
+
+// fetch reads one batch and checks it. The caller holds reading.
+func (b *Buffer) fetch(s *segment, n uint64, withValue bool) (entry, error) {
+	if s.db == nil {
+		b.closeReader()
+		if err := s.open(); err != nil {
+			return entry{}, err
+		}
+		b.opened = s
+	}
+	e, err := s.read(n, withValue)
+	if err == nil && withValue && checksum(e.value) != e.key.sum {
+		return e, fmt.Errorf("%w: checksum of batch %d", errDamaged, n)
+	}
+	return e, err
+}
+
+// passOver gives up a batch that cannot be read, or all of a segment that cannot be
+// opened. The segment goes to quarantine, instead of being unlinked, when the rest
+// of it has been delivered. The caller holds reading.
+func (b *Buffer) passOver(s *segment, n uint64, cause error) {
+	if s.lost == 0 {
+		b.log.Error("a segment is damaged: passing over what cannot be read", "segment", s.path, "batch", n, "cause", cause)
+	}
+	b.mu.Lock()
+	last := n
+	if s.db == nil {
+		last = s.next - 1
+	}
+	for ; n <= last; n++ {
+		if s.ack(n) {
+			s.lost++
+			b.met.lost.Inc()
+		}
+	}
+	b.mu.Unlock()
+	b.retire()
+}
+
+// closeReader closes the database that is open for reading. The caller holds reading.
+func (b *Buffer) closeReader() {
+	if b.opened != nil {
+		b.opened.close()
+		b.opened = nil
+	}
+}
+
+// Forget removes batches that the receiver has kept. Numbers that are unknown, or known
+// to be acknowledged, are ignored. It returns how many were news.
+func (b *Buffer) Forget(epoch uint64, seqs []uint64) int {
+	b.mu.Lock()
+	news := 0
+	for _, n := range seqs {
+		if s := b.holder(epoch, n); s != nil && s.ack(n) {
+			news++
+		}
+	}
+	full := b.advanceMark()
+	b.mu.Unlock()
+	if full {
+		b.reading.Lock()
+		defer b.reading.Unlock()
+		b.retire()
+	}
+	return news
+}
+
+// holder finds the segment of a batch. The caller holds mu.
+func (b *Buffer) holder(epoch, n uint64) *segment {
+	for _, s := range b.segments {
+		if s.epoch == epoch && s.has(n) {
+			return s
+		}
+	}
+	return nil
+}
+
+// advanceMark moves the mark over all batches that are acknowledged without a gap, and
+// reports whether some segment is acknowledged whole. The caller holds mu.
+func (b *Buffer) advanceMark() (full bool) {
+	gap := false
+	for _, s := range b.segments {
+		full = full || s.unacked() == 0
+		if n := s.firstUnacked(s.first); !gap && n > s.first {
+			b.mark = mark{s.epoch, n - 1}
+		}
+		gap = gap || s.unacked() > 0
+	}
+	return full
+}
+
+// retire unlinks the segments that nothing is to be delivered from. The newest stays, for
+// the numbers that it remembers. The caller holds reading.
+func (b *Buffer) retire() {
+	b.mu.Lock()
+	var gone []*segment
+	newest := len(b.segments) - 1
+	keep := b.segments[:0:0]
+	for i, s := range b.segments {
+		if i == newest || s.unacked() > 0 {
+			keep = append(keep, s)
+			continue
+		}
+		gone = append(gone, s)
+		b.bytes -= s.bytes
+	}
+	b.segments = keep
+	b.mu.Unlock()
+	for _, s := range gone {
+		b.unlink(s)
+	}
+}
+
+func (b *Buffer) unlink(s *segment) {
+	if b.opened == s {
+		b.opened = nil
+	}
+	s.close()
+	if s.lost > 0 {
+		b.quarantine(s, fmt.Errorf("%w: %d of %d batches could not be read", errDamaged, s.lost, s.batches()))
+		return
+	}
+	if err := os.Remove(s.path); err != nil {
+		b.log.Warn("cannot remove a delivered segment", "error", err)
+	}
+}
