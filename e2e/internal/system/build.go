@@ -1,0 +1,52 @@
+package system
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Root is the top folder of the repository.
+func Root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+			return dir
+		}
+	}
+	t.Fatal("no go.work above the working directory: the end-to-end tests run inside the repository")
+	return ""
+}
+
+// Data is the path of a file of public traffic data beside the repository. The test
+// is skipped where that folder is absent, as it is in a user's clone.
+func Data(t testing.TB, elem ...string) string {
+	t.Helper()
+	dir := filepath.Join(filepath.Dir(Root(t)), "shared", "data")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("needs the public traffic data, which is not here: %v", err)
+	}
+	path := filepath.Join(append([]string{dir}, elem...)...)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Build compiles a package of the repository, such as "./standalone", without the
+// race detector, since it is also what the benchmark measures.
+func Build(ctx context.Context, root, pkg, out string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, pkg)
+	cmd.Dir = root
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, msg)
+	}
+	return nil
+}
