@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/2zrhun/city-flow/cloud/api/internal/problem"
 	"github.com/2zrhun/city-flow/shared/store"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -52,46 +53,50 @@ type Subscription struct {
 	Seq *uint64
 }
 
-// An inputError says what is wrong with a request of a client.
-type inputError struct {
+// An InputError says what is wrong with a request of a client.
+type InputError struct {
 	field, value, allowed string
 }
 
-func (e *inputError) Error() string {
+// Error names the field, the value and what is allowed.
+func (e *InputError) Error() string {
 	return fmt.Sprintf("%s: %s is not allowed: want %s", e.field, e.value, e.allowed)
 }
 
+// Problem is the error as an answer to a request.
+func (e *InputError) Problem() *problem.Error { return problem.BadInput(e.field, e.value, e.allowed) }
+
 // Validate returns an error that names the field, the value and what is allowed.
-func (s *Subscription) Validate() error {
+func (s *Subscription) Validate() *InputError {
 	if b := s.BBox; b != nil {
 		if err := CheckBBox(*b); err != nil {
 			return err
 		}
 	}
 	if len(s.Roads) > maxRoads {
-		return &inputError{"roads", strconv.Itoa(len(s.Roads)) + " ids", fmt.Sprintf("at most %d", maxRoads)}
+		return &InputError{"roads", strconv.Itoa(len(s.Roads)) + " ids", fmt.Sprintf("at most %d", maxRoads)}
 	}
 	for _, c := range s.Channels {
 		if !slices.Contains(Channels(), c) {
-			return &inputError{"channels", strconv.Quote(string(c)), fmt.Sprint(Channels())}
+			return &InputError{"channels", strconv.Quote(string(c)), fmt.Sprint(Channels())}
 		}
 	}
 	if len(s.Horizons) > maxHorizons {
-		return &inputError{"horizons", strconv.Itoa(len(s.Horizons)) + " of them", fmt.Sprintf("at most %d", maxHorizons)}
+		return &InputError{"horizons", strconv.Itoa(len(s.Horizons)) + " of them", fmt.Sprintf("at most %d", maxHorizons)}
 	}
 	for _, h := range s.Horizons {
 		if h < 1 || h > MaxHorizonMin {
-			return &inputError{"horizons", strconv.Itoa(h), fmt.Sprintf("1 to %d minutes", MaxHorizonMin)}
+			return &InputError{"horizons", strconv.Itoa(h), fmt.Sprintf("1 to %d minutes", MaxHorizonMin)}
 		}
 	}
 	return nil
 }
 
 // CheckBBox returns an error unless b is a rectangle on the globe.
-func CheckBBox(b store.BBox) error {
+func CheckBBox(b store.BBox) *InputError {
 	inRange := b.MinLng >= -180 && b.MaxLng <= 180 && b.MinLat >= -90 && b.MaxLat <= 90
 	if !inRange || !(b.MinLng <= b.MaxLng) || !(b.MinLat <= b.MaxLat) {
-		return &inputError{
+		return &InputError{
 			"bbox", fmt.Sprintf("%g,%g,%g,%g", b.MinLng, b.MinLat, b.MaxLng, b.MaxLat),
 			"minLng,minLat,maxLng,maxLat with minima not above maxima, lng -180 to 180, lat -90 to 90",
 		}
@@ -115,22 +120,25 @@ func parseRequest(text []byte) (Subscription, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&r); err != nil {
-		return Subscription{}, &inputError{"message", "this", "a JSON object of type subscribe: " + cause(err)}
+		return Subscription{}, &InputError{"message", "this", "a JSON object of type subscribe: " + cause(err)}
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Subscription{}, &inputError{"message", "more than one value", "one JSON object"}
+		return Subscription{}, &InputError{"message", "more than one value", "one JSON object"}
 	}
 	if r.Type != "subscribe" {
-		return Subscription{}, &inputError{"type", strconv.Quote(r.Type), `"subscribe"`}
+		return Subscription{}, &InputError{"type", strconv.Quote(r.Type), `"subscribe"`}
 	}
 	s := Subscription{Roads: r.Roads, Channels: r.Channels, Horizons: r.Horizons, Seq: r.Seq}
 	if r.BBox != nil {
 		if len(r.BBox) != 4 {
-			return Subscription{}, &inputError{"bbox", strconv.Itoa(len(r.BBox)) + " numbers", "4"}
+			return Subscription{}, &InputError{"bbox", strconv.Itoa(len(r.BBox)) + " numbers", "4"}
 		}
 		s.BBox = &store.BBox{MinLng: r.BBox[0], MinLat: r.BBox[1], MaxLng: r.BBox[2], MaxLat: r.BBox[3]}
 	}
-	return s, s.Validate()
+	if err := s.Validate(); err != nil {
+		return Subscription{}, err
+	}
+	return s, nil
 }
 
 // cause is the decoder's complaint without Go's names for things.

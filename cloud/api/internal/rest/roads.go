@@ -1,0 +1,218 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/2zrhun/city-flow/cloud/api/internal/network"
+	"github.com/2zrhun/city-flow/cloud/api/internal/payload"
+	"github.com/2zrhun/city-flow/cloud/api/internal/problem"
+	"github.com/2zrhun/city-flow/shared/store"
+	"github.com/2zrhun/city-flow/shared/traffic"
+)
+
+const (
+	mediaGeoJSON = "application/geo+json"
+	// revalidate lets browsers keep an answer and ask whether it still holds.
+	revalidate = "private, no-cache"
+
+	beginCollection = `{"type":"FeatureCollection","features":[`
+	endCollection   = "]}\n"
+)
+
+// roadsQuery are the parameters of GET /api/roads.
+type roadsQuery struct {
+	box           *store.BBox
+	format, state string
+	page          store.Page
+}
+
+func readRoadsQuery(r *http.Request) (roadsQuery, error) {
+	q := newQuery(r)
+	in := roadsQuery{
+		box:    q.box("bbox"),
+		format: q.oneOf("format", "json", "geojson"),
+		state:  q.oneOf("state", "latest", "none"),
+		page:   q.page(),
+	}
+	if in.format == "geojson" {
+		for _, name := range []string{"limit", "cursor"} {
+			if q.values.Has(name) {
+				q.refuse(name, q.values.Get(name), "nothing with format=geojson, which is not paged")
+			}
+		}
+	}
+	return in, q.done()
+}
+
+func (s *Server) roads(c *gin.Context) error {
+	in, err := readRoadsQuery(c.Request)
+	if err != nil {
+		return err
+	}
+	roads, err := s.parts.Network.Get(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	version := roads.Version
+	if in.state == "latest" {
+		if err := s.pictureReady(c); err != nil {
+			return err
+		}
+		version += "-" + strconv.FormatUint(s.parts.Hub.Picture.Revision(), 36)
+	}
+	if unchanged(c, version, revalidate) {
+		return nil
+	}
+	switch {
+	case in.format == "json":
+		return s.roadList(c, roads, in)
+	case in.state == "none" && in.box == nil:
+		c.Data(http.StatusOK, mediaGeoJSON, s.network.get(roads))
+		return nil
+	default:
+		return s.features(c, roads, in)
+	}
+}
+
+// pictureReady returns a problem while the picture has not been read from the store.
+func (s *Server) pictureReady(c *gin.Context) error {
+	if err := s.parts.Hub.Picture.Ready(c.Request.Context()); err != nil {
+		return &problem.Error{Kind: problem.Unavailable, Detail: "the server has just started and is still reading", RetryAfter: time.Second}
+	}
+	return nil
+}
+
+func (s *Server) roadList(c *gin.Context, roads *network.Roads, in roadsQuery) error {
+	from := 0
+	if in.page.After != "" {
+		var after traffic.RoadID
+		if in.page.After.Parse(&after) != nil {
+			return badCursor(in.page.After)
+		}
+		from = roads.After(after)
+	}
+	out := list[json.RawMessage]{Data: []json.RawMessage{}}
+	var last traffic.RoadID
+	for i := from; i < len(roads.List); i++ {
+		r := &roads.List[i]
+		if in.box != nil && !r.Inside(in.box) {
+			continue
+		}
+		if len(out.Data) == in.page.Limit {
+			next, err := store.MakeCursor(last)
+			if err != nil {
+				return err
+			}
+			out.NextCursor, out.HasMore = next, true
+			break
+		}
+		out.Data, last = append(out.Data, s.withState(r, in.state)), r.ID
+	}
+	return write(c, http.StatusOK, out)
+}
+
+// withState is the road's JSON, with its state where it is wanted.
+func (s *Server) withState(r *network.Road, state string) json.RawMessage {
+	if state == "none" {
+		return r.JSON
+	}
+	text := []byte("null")
+	if _, t, ok := s.parts.Hub.Picture.State(r.ID); ok {
+		text = t
+	}
+	out := make([]byte, 0, len(r.JSON)+len(text)+12)
+	out = append(out, bytes.TrimSuffix(r.JSON, []byte("}"))...)
+	out = append(out, `,"state":`...)
+	out = append(out, text...)
+	return append(out, '}')
+}
+
+// stateProperties are the properties that a road's state adds to its feature.
+type stateProperties struct {
+	At             time.Time     `json:"ts"`
+	Speed          traffic.Value `json:"speed_kmh"`
+	SpeedEstimated bool          `json:"speed_estimated"`
+	Flow           traffic.Value `json:"flow_rate"`
+	Occupancy      traffic.Value `json:"occupancy"`
+	Score          traffic.Value `json:"congestion_score"`
+	ScoreV1        traffic.Value `json:"congestion_score_v1"`
+}
+
+// features answers with the roads of a box, or with their states.
+func (s *Server) features(c *gin.Context, roads *network.Roads, in roadsQuery) error {
+	var b bytes.Buffer
+	b.WriteString(beginCollection)
+	separator := ""
+	for i := range roads.List {
+		r := &roads.List[i]
+		if in.box != nil && !r.Inside(in.box) {
+			continue
+		}
+		b.WriteString(separator)
+		separator = ","
+		b.Write(r.Feature)
+		if in.state == "latest" {
+			if err := s.appendState(&b, r.ID); err != nil {
+				return err
+			}
+		}
+		b.WriteString("}}")
+	}
+	b.WriteString(endCollection)
+	c.Data(http.StatusOK, mediaGeoJSON, b.Bytes())
+	return nil
+}
+
+func (s *Server) appendState(b *bytes.Buffer, id traffic.RoadID) error {
+	state, _, ok := s.parts.Hub.Picture.State(id)
+	if !ok {
+		return nil
+	}
+	shown := payload.OfState(&state)
+	text, err := json.Marshal(stateProperties{
+		At: shown.At, Speed: shown.Speed, SpeedEstimated: shown.SpeedEstimated, Flow: shown.Flow,
+		Occupancy: shown.Occupancy, Score: shown.Score, ScoreV1: shown.ScoreV1,
+	})
+	if err != nil {
+		return fmt.Errorf("encode state: %w", err)
+	}
+	b.WriteByte(',')
+	b.Write(bytes.Trim(text, "{}"))
+	return nil
+}
+
+// featureCache keeps the whole network ready to send: every dashboard asks for it, and
+// it changes when the city builds a street.
+type featureCache struct {
+	mu      sync.Mutex // guards everything below
+	version string
+	text    []byte
+}
+
+func (f *featureCache) get(roads *network.Roads) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.text != nil && f.version == roads.Version {
+		return f.text
+	}
+	var b bytes.Buffer
+	b.WriteString(beginCollection)
+	for i := range roads.List {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(roads.List[i].Feature)
+		b.WriteString("}}")
+	}
+	b.WriteString(endCollection)
+	f.version, f.text = roads.Version, b.Bytes()
+	return f.text
+}
