@@ -94,7 +94,7 @@ func findPlaceColumns(header []string) (placeColumns, error) {
 			at = &c.lat
 		case "longitude", "lng", "lon":
 			at = &c.lng
-		case "label", "name", "libelle":
+		case "label", "name", "libelle", "countername", "sensorname":
 			at = &c.label
 		default:
 			continue
