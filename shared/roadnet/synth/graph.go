@@ -1,7 +1,6 @@
 package synth
 
 import (
-	"math"
 	"slices"
 
 	"github.com/2zrhun/city-flow/shared/traffic"
@@ -246,10 +245,4 @@ func (g *graph) reach(start, direction int) []bool {
 		}
 	}
 	return seen
-}
-
-// angleOf is the direction of a line from end to end, in half turns folded to 0..π.
-func angleOf(l line) float64 {
-	d := l[len(l)-1].sub(l[0])
-	return math.Mod(math.Atan2(d.y, d.x)+2*math.Pi, math.Pi)
 }
