@@ -1,0 +1,3 @@
+package collector_test
+
+func childMain() bool { return false }

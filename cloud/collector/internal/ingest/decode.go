@@ -1,0 +1,158 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/2zrhun/city-flow/cloud/collector/internal/broker"
+	"github.com/2zrhun/city-flow/shared/score"
+	"github.com/2zrhun/city-flow/shared/store"
+	"github.com/2zrhun/city-flow/shared/traffic"
+	"github.com/2zrhun/city-flow/shared/wire"
+)
+
+// A piece is one message, decoded: what of it goes into the next transaction, and
+// how to answer it afterwards.
+type piece struct {
+	ack  func()
+	size int64
+	// batch names the batch to acknowledge to its edge; its Edge is empty when
+	// there is none.
+	batch store.BatchID
+	// poison says that the batch was rejected as a whole and must not be recorded
+	// as received: another one may bear its name rightly.
+	poison   bool
+	readings []traffic.Reading
+	rejected []traffic.Rejected
+}
+
+// A decoder judges messages. It may be used from several goroutines at once.
+type decoder struct {
+	scorer  *score.Scorer
+	now     func() time.Time
+	metrics *metrics
+}
+
+func (d *decoder) decode(m broker.Message) piece {
+	p := piece{ack: m.Ack, size: int64(len(m.Payload))}
+	if isSensorTopic(m.Topic) {
+		d.sensor(&p, m)
+	} else {
+		d.batch(&p, m)
+	}
+	d.metrics.received.Add(float64(len(p.readings)))
+	d.score(p.readings)
+	return p
+}
+
+func isSensorTopic(topic string) bool {
+	return topic == wire.SensorTopicAlt || strings.HasPrefix(topic, strings.TrimSuffix(wire.SensorFilter, "+"))
+}
+
+// score scores what the edge did not; batches that are scored cost nothing.
+func (d *decoder) score(rs []traffic.Reading) {
+	for i := range rs {
+		if !rs[i].Score.Known() {
+			d.scorer.Score(rs[i:])
+			return
+		}
+	}
+}
+
+func (d *decoder) sensor(p *piece, m broker.Message) {
+	res := wire.DecodeSensor(m.Topic, m.Payload, d.now())
+	p.readings, p.rejected = res.Readings, res.Rejected
+	for i, r := range p.rejected {
+		p.rejected[i] = d.tidyRejected(r, "")
+		d.fail(r.Reason, 1)
+	}
+}
+
+// fail counts n readings that are received and not stored.
+func (d *decoder) fail(r traffic.Reason, n int) {
+	d.metrics.received.Add(float64(n))
+	d.metrics.failed(r).Add(float64(n))
+}
+
+func (d *decoder) batch(p *piece, m broker.Message) {
+	edge, err := wire.EdgeOfTopic(m.Topic)
+	if err == nil {
+		err = checkEdge(edge)
+	}
+	if err != nil {
+		d.poison(p, m, "", traffic.ReasonID, err)
+		return
+	}
+	b, err := wire.DecodeBatch(m.Payload)
+	if err != nil {
+		reason := traffic.ReasonParse
+		if len(m.Payload) > wire.MaxBatchBytes {
+			reason = traffic.ReasonSize
+		}
+		d.poison(p, m, edge, reason, err) // its number is unknown: the edge cannot be told
+		return
+	}
+	p.batch = store.BatchID{Edge: edge, Epoch: b.Epoch, Seq: b.Seq}
+	switch {
+	case b.Edge != edge:
+		d.fail(traffic.ReasonID, max(0, len(b.Readings)-1))
+		d.poison(p, m, edge, traffic.ReasonID, fmt.Errorf("the batch says it is from edge %.128q, its topic says %q", b.Edge, edge))
+	case b.Epoch > math.MaxInt64 || b.Seq > math.MaxInt64:
+		d.fail(traffic.ReasonRange, max(0, len(b.Readings)-1))
+		d.poison(p, m, edge, traffic.ReasonRange, fmt.Errorf("epoch %d, seq %d: want at most %d", b.Epoch, b.Seq, math.MaxInt64))
+	default:
+		d.check(p, m.Topic, b)
+	}
+}
+
+// poison rejects a message as a whole. It counts as one reading: how many it had
+// may be unknown.
+func (d *decoder) poison(p *piece, m broker.Message, edge traffic.EdgeID, reason traffic.Reason, why error) {
+	p.poison = true
+	d.fail(reason, 1)
+	p.rejected = []traffic.Rejected{d.rejected(edge, m.Topic, m.Payload, reason, why)}
+}
+
+func (d *decoder) rejected(edge traffic.EdgeID, origin string, payload []byte, reason traffic.Reason, why error) traffic.Rejected {
+	return traffic.Rejected{
+		At: d.now().UTC().Truncate(traffic.Resolution), Edge: edge, Origin: clean(origin),
+		Payload: bytes.Clone(payload[:min(len(payload), traffic.MaxRejectedPayload)]),
+		Reason:  reason, Detail: clean(why.Error()),
+	}
+}
+
+// check judges the readings of a batch once more: an edge is another machine, with
+// another clock and perhaps another version.
+func (d *decoder) check(p *piece, topic string, b *wire.Batch) {
+	limit := d.now().Add(clockTolerance)
+	p.readings = b.Readings[:0]
+	for i := range b.Readings {
+		r := &b.Readings[i]
+		tidy(r, p.batch.Edge)
+		err := checkReading(r, limit)
+		if err == nil {
+			p.readings = append(p.readings, *r)
+			continue
+		}
+		reason := reasonOf(err)
+		d.fail(reason, 1)
+		payload, _ := wire.EncodeSensor([]traffic.Reading{*r}) // what JSON cannot hold is in the detail
+		p.rejected = append(p.rejected, d.rejected(p.batch.Edge, topic, payload, reason, err))
+	}
+	d.metrics.edgeRejected.Add(float64(len(b.Rejected)))
+	for _, r := range b.Rejected {
+		p.rejected = append(p.rejected, d.tidyRejected(r, p.batch.Edge))
+	}
+}
+
+func reasonOf(err error) traffic.Reason {
+	var invalid *traffic.InvalidError
+	if errors.As(err, &invalid) {
+		return invalid.Reason
+	}
+	return traffic.ReasonRange
+}
