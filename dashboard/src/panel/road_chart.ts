@@ -1,0 +1,128 @@
+/**
+ * The chart of one road: measured values as a solid line, the forecast as a dashed
+ * one with dots, its interval as a band. A thin class around uPlot with
+ * `onAdd`/`onRemove`; it draws what chart_data made.
+ */
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import type { Theme } from '../theme/theme';
+import { Clock } from '../units/format';
+import type { ChartData } from './chart_data';
+
+export interface ChartLook {
+  readonly theme: Theme;
+  /** The title of the value axis, with its unit. */
+  readonly axis: string;
+  /** The least top of the value axis; a calm road must not look dramatic. */
+  readonly top: number;
+  readonly labels: { readonly measured: string; readonly forecast: string };
+  /** Writes a value as in the text around the chart. */
+  readonly write: (value: number) => string;
+}
+
+const HEIGHT_PX = 190;
+
+export class RoadChart {
+  private plot: uPlot | null = null;
+  private container: HTMLElement | null = null;
+  private readonly clock = new Clock();
+  private readonly readout = document.createElement('p');
+  private readonly resize = new ResizeObserver(() => {
+    const width = this.container?.clientWidth ?? 0;
+    if (width > 0) this.plot?.setSize({ width, height: HEIGHT_PX });
+  });
+
+  onAdd(container: HTMLElement): void {
+    this.container = container;
+    this.readout.className = 'chart-readout';
+    this.readout.setAttribute('aria-hidden', 'true');
+    this.resize.observe(container);
+  }
+
+  onRemove(): void {
+    this.resize.disconnect();
+    this.plot?.destroy();
+    this.plot = null;
+    this.readout.remove();
+    this.container = null;
+  }
+
+  draw(data: ChartData, look: ChartLook): void {
+    if (!this.container) return;
+    this.plot?.destroy();
+    const columns = [data.times, data.measured, data.forecast, data.lower, data.upper];
+    this.plot = new uPlot(this.options(data, look), columns as uPlot.AlignedData, this.container);
+    this.container.append(this.readout);
+    this.say(null, look);
+  }
+
+  private options(data: ChartData, look: ChartLook): uPlot.Options {
+    const { tokens } = look.theme;
+    return {
+      width: this.container?.clientWidth ?? 0,
+      height: HEIGHT_PX,
+      legend: { show: false },
+      cursor: { y: false, drag: { x: false, y: false } },
+      scales: { y: { range: (_, __, max) => [0, Math.max(look.top, (max || 0) * 1.05)] } },
+      axes: this.axes(look),
+      series: [
+        {},
+        { stroke: tokens.accent, width: 1.8, fill: `${tokens.accent}22`, points: { show: isSparse(data) } },
+        {
+          stroke: tokens.forecast, width: 1.8, dash: [5, 4],
+          points: { show: true, size: 7, width: 1.5, stroke: tokens.forecast, fill: tokens.surface },
+        },
+        { width: 0, points: { show: false } },
+        { width: 0, points: { show: false } },
+      ],
+      bands: [{ series: [4, 3], fill: `${tokens.forecast}33` }],
+      hooks: {
+        setCursor: [(u) => {
+          this.say(u, look);
+        }],
+      },
+    };
+  }
+
+  private axes({ theme, axis }: ChartLook): uPlot.Axis[] {
+    const { textMuted, line } = theme.tokens;
+    const style = getComputedStyle(this.container ?? document.body);
+    const font = `11px ${style.fontFamily}`;
+    const base = { stroke: textMuted, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 } };
+    return [
+      { ...base, size: 26, space: 56, values: (_, times) => times.map((s) => this.clock.time(s * 1000)) },
+      { ...base, size: 46, label: axis, labelFont: font, labelSize: 16, labelGap: 2 },
+    ];
+  }
+
+  /** Reads the value under the pointer out, or the meaning of the lines. */
+  private say(u: uPlot | null, look: ChartLook): void {
+    const i = u?.cursor.idx;
+    const at = i === null || i === undefined ? undefined : u?.data[0][i];
+    if (!u || i === null || i === undefined || at === undefined) {
+      this.readout.replaceChildren(
+        ...legend(look.labels.measured, 'chart-key-measured'),
+        ...legend(look.labels.forecast, 'chart-key-forecast'),
+      );
+      return;
+    }
+    const measured = u.data[1]?.[i];
+    const value = measured ?? u.data[2]?.[i];
+    const name = typeof measured === 'number' ? look.labels.measured : look.labels.forecast;
+    const text = typeof value === 'number' ? `${name} ${look.write(value)}` : '';
+    this.readout.textContent = `${this.clock.short(at * 1000)}  ${text}`;
+  }
+}
+
+function legend(text: string, className: string): Node[] {
+  const key = document.createElement('span');
+  key.className = className;
+  const label = document.createElement('span');
+  label.textContent = text;
+  return [key, label];
+}
+
+/** Few points are drawn as dots: a line through three of them says too much. */
+function isSparse(data: ChartData): boolean {
+  return data.measured.filter((v) => typeof v === 'number').length < 30;
+}
