@@ -1,10 +1,12 @@
 package parisfeed
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -74,7 +76,9 @@ type JSONReader struct {
 	dec   *json.Decoder
 	begun bool
 	ended bool
-	total int
+	// object says that the records are a member of an object.
+	object bool
+	total  int
 	n     int
 }
 
@@ -84,7 +88,7 @@ func NewJSONReader(r io.Reader) *JSONReader {
 }
 
 // Total is what the answer said about the number of records that match the query,
-// or -1 as long as it has not said it.
+// or -1 as long as it has not said it: it may come after the records.
 func (j *JSONReader) Total() int { return j.total }
 
 // N is the number of records read, broken ones included.
@@ -143,14 +147,16 @@ func (j *JSONReader) begin() error {
 	case json.Delim('['):
 		return nil
 	case json.Delim('{'):
-		return j.beginResults()
+		j.object = true
+		return j.members("results")
 	default:
 		return fmt.Errorf("want JSON of the Explore API, found %v", t)
 	}
 }
 
-// beginResults walks the members of the answer up to its results.
-func (j *JSONReader) beginResults() error {
+// members walks the members of the answer, up to and into the list that is called
+// list. An answer without that member is none of the API.
+func (j *JSONReader) members(list string) error {
 	var keys []string
 	for j.dec.More() {
 		key, err := j.dec.Token()
@@ -158,7 +164,7 @@ func (j *JSONReader) beginResults() error {
 			return fmt.Errorf("read answer: %w", noEOF(err))
 		}
 		name := fmt.Sprint(key)
-		if name == "results" {
+		if name == list {
 			return j.expect('[')
 		}
 		keys = append(keys, name)
@@ -170,24 +176,31 @@ func (j *JSONReader) beginResults() error {
 			return fmt.Errorf("read %s: %w", name, noEOF(err))
 		}
 	}
-	return fmt.Errorf("want a member %q, found %s", "results", strings.Join(keys, ", "))
+	if list == "" {
+		return j.expect('}')
+	}
+	return fmt.Errorf("want a member %q, found %s", list, strings.Join(keys, ", "))
 }
 
 func (j *JSONReader) expect(d json.Delim) error {
 	t, err := j.dec.Token()
 	if err != nil {
-		return fmt.Errorf("read results: %w", noEOF(err))
+		return fmt.Errorf("read answer: %w", noEOF(err))
 	}
 	if t != d {
-		return fmt.Errorf("results: found %v, want a list", t)
+		return fmt.Errorf("read answer: found %v, want %v", t, d)
 	}
 	return nil
 }
 
-// end consumes the bracket after the last record, so that an answer which was cut
-// off is not taken for a short one.
+// end consumes what comes after the last record, so that an answer which was cut off
+// is not taken for a short one.
 func (j *JSONReader) end() error {
-	if err := j.expect(']'); err != nil {
+	err := j.expect(']')
+	if err == nil && j.object {
+		err = j.members("")
+	}
+	if err != nil {
 		return fmt.Errorf("JSON breaks off after record %d: %w", j.n, err)
 	}
 	j.ended = true
@@ -200,4 +213,43 @@ func noEOF(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// WriteJSON writes records as the portal's exports/json does; a JSONReader reads
+// them back. Shapes and points are left out.
+func WriteJSON(w io.Writer, recs []Record) error {
+	type record struct {
+		Arc       string      `json:"iu_ac"`
+		Stamp     string      `json:"t_1h"`
+		Flow      json.Number `json:"q,omitempty"`
+		Occupancy json.Number `json:"k,omitempty"`
+		Label     string      `json:"libelle,omitempty"`
+		From      string      `json:"iu_nd_amont,omitempty"`
+		To        string      `json:"iu_nd_aval,omitempty"`
+	}
+	b := bufio.NewWriter(w)
+	e := json.NewEncoder(b)
+	sep := "["
+	for _, r := range recs {
+		b.WriteString(sep)
+		sep = ","
+		err := e.Encode(record{r.Arc, r.Stamp, jsonNumber(r.Flow), jsonNumber(r.Occupancy), r.Label, r.FromNode, r.ToNode})
+		if err != nil {
+			return fmt.Errorf("write record of arc %s: %w", r.Arc, err)
+		}
+	}
+	if len(recs) == 0 {
+		b.WriteString(sep)
+	}
+	b.WriteString("]\n")
+	return b.Flush()
+}
+
+// jsonNumber is the number in a text, nothing where there is none.
+func jsonNumber(s string) json.Number {
+	v, err := ParseNumber(s)
+	if f, ok := v.Get(); err == nil && ok && !math.IsInf(f, 0) {
+		return json.Number(strconv.FormatFloat(f, 'f', -1, 64))
+	}
+	return ""
 }

@@ -230,6 +230,7 @@ func TestJSONReaderNoticesABreak(t *testing.T) {
 	for _, text := range []string{
 		``, `{"results":[{"iu_ac":"1"},`, `{"results":[{"iu_ac":"1"}`, `{"results":[{"iu_ac":"1`, `[`, `{`,
 		`<html>`, `"x"`, `{"error":"quota"}`, `{"results":{}}`, `{"results":[{"iu_ac":"1"} {"iu_ac":"2"}]}`,
+		`{"results":[{"iu_ac":"1"}]`, `{"results":[],"total_count":`, `{"results":[],"total_count":0`,
 	} {
 		j := NewJSONReader(strings.NewReader(text))
 		var err error

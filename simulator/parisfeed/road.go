@@ -7,9 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/paulmach/orb"
-	"github.com/paulmach/orb/geo"
-
+	"github.com/2zrhun/city-flow/shared/roadnet"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
@@ -35,16 +33,14 @@ func (r *Record) Road() (traffic.Road, error) {
 	if err != nil {
 		return road, fmt.Errorf("shape of arc %s: %w", r.Arc, err)
 	}
-	var length float64
 	for _, line := range lines {
-		length += geo.Length(line)
 		part := make([]traffic.Point, len(line))
-		for i, p := range line {
-			part[i] = traffic.Point{Lat: p.Lat(), Lng: p.Lon()}
+		for i, lngLat := range line {
+			part[i] = traffic.Point{Lat: lngLat[1], Lng: lngLat[0]}
 		}
 		road.Geometry = append(road.Geometry, part)
 	}
-	if length > 0 {
+	if length := roadnet.LengthM(road.Geometry); length > 0 {
 		road.LengthM = traffic.Some(length)
 	}
 	return road, nil
@@ -64,9 +60,12 @@ func (r *Record) point() (lat, lng traffic.Value) {
 	return traffic.Some(y), traffic.Some(x)
 }
 
+// lines are GeoJSON positions, longitude first.
+type lines [][][2]float64
+
 // parseShape reads GeoJSON text: a line, several lines, or a feature of them. It reads
 // these four forms by hand: the usual library links a database driver.
-func parseShape(text string) (orb.MultiLineString, error) {
+func parseShape(text string) (lines, error) {
 	if absent(text) {
 		return nil, nil
 	}
@@ -84,19 +83,19 @@ func parseShape(text string) (orb.MultiLineString, error) {
 			return nil, fmt.Errorf("read GeoJSON feature: %w", err)
 		}
 	}
-	var lines orb.MultiLineString
+	var out lines
 	var err error
 	switch g.Type {
 	case "LineString":
-		lines = make(orb.MultiLineString, 1)
-		err = json.Unmarshal(g.Coordinates, &lines[0])
+		out = make(lines, 1)
+		err = json.Unmarshal(g.Coordinates, &out[0])
 	case "MultiLineString":
-		err = json.Unmarshal(g.Coordinates, &lines)
+		err = json.Unmarshal(g.Coordinates, &out)
 	default:
 		return nil, fmt.Errorf("GeoJSON %q: want LineString or MultiLineString", g.Type)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read GeoJSON coordinates: %w", err)
 	}
-	return lines, nil
+	return out, nil
 }

@@ -66,12 +66,12 @@ func (c Config) Validate() error {
 
 // plan is a Config that was understood.
 type plan struct {
-	columns  map[role]string
-	units    units
+	columns map[role]string
+	units   units
 	// loc is the user's zone, paris that of the Paris counts.
 	loc, paris *time.Location
-	start    time.Time
-	hasStart bool
+	start      time.Time
+	hasStart   bool
 	// shift is subtracted from the stamps of tables that name the end.
 	shift   time.Duration
 	step    time.Duration
