@@ -79,7 +79,7 @@ type JSONReader struct {
 	// object says that the records are a member of an object.
 	object bool
 	total  int
-	n     int
+	n      int
 }
 
 // NewJSONReader returns a reader of the answer in r.
