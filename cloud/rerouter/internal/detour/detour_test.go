@@ -1,0 +1,299 @@
+package detour
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"gonum.org/v1/gonum/graph/path"
+	"gonum.org/v1/gonum/graph/simple"
+
+	"github.com/2zrhun/city-flow/cloud/rerouter/internal/emission"
+	"github.com/2zrhun/city-flow/shared/roadnet"
+	"github.com/2zrhun/city-flow/shared/roadnet/synth"
+	"github.com/2zrhun/city-flow/shared/traffic"
+)
+
+// paris reads the real network beside the repository.
+func paris(t testing.TB) *roadnet.Network {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.work above the test: run it inside the repository")
+		}
+	}
+	file := filepath.Join(dir, "..", "shared", "data", "paris-referentiel", "referentiel-comptages-routiers.labels-fr.csv.gz")
+	if _, err := os.Stat(file); err != nil {
+		t.Skipf("the Paris reference is not beside the repository: %v", err)
+	}
+	n, _, err := roadnet.Import(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// randomSpeeds are between a crawl and free flow.
+func randomSpeeds(rng *rand.Rand, n int) []float64 {
+	speeds := make([]float64, n)
+	for i := range speeds {
+		speeds[i] = 5 + 45*rng.Float64()
+	}
+	return speeds
+}
+
+// bruteForce answers a query with gonum on the graph whose nodes are the roads and
+// whose edges are the turns.
+func bruteForce(g *Graph, seconds []float64, q query) float64 {
+	const start = -1
+	turns := simple.NewWeightedDirectedGraph(0, math.Inf(1))
+	turn := func(a, b int32) {
+		if g.top.To[b] == q.from || slices.Contains(q.avoid, b) || a == b {
+			return
+		}
+		turns.SetWeightedEdge(simple.WeightedEdge{F: simple.Node(a), T: simple.Node(b), W: seconds[b]})
+	}
+	turns.AddNode(simple.Node(start))
+	for _, r := range g.top.Out(q.from) {
+		if q.before == none || !g.turnsBack(q.before, r) {
+			turn(start, r)
+		}
+	}
+	for a := range g.roads {
+		if g.top.To[a] == q.to {
+			continue
+		}
+		for _, b := range g.top.Out(g.top.To[a]) {
+			if !g.turnsBack(int32(a), b) {
+				turn(int32(a), b)
+			}
+		}
+	}
+	tree := path.DijkstraFrom(simple.Node(start), turns)
+	best := math.Inf(1)
+	for _, r := range g.top.In(q.to) {
+		if turns.Node(int64(r)) != nil && (q.after == none || !g.turnsBack(r, q.after)) {
+			best = min(best, tree.WeightTo(int64(r)))
+		}
+	}
+	return best
+}
+
+func TestFastestAgreesWithGonum(t *testing.T) {
+	for name, n := range map[string]*roadnet.Network{
+		"paris": paris(t), "generated city": synth.Generate(synth.Params{Seed: 2, Arcs: 600}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			g := NewGraph(n.Roads)
+			speeds := randomSpeeds(rng, g.Roads())
+			f := NewFinder(g, speeds, 0)
+			var found, none int
+			for range 40 {
+				q := randomQuery(rng, g)
+				want := bruteForce(g, f.search.seconds, q)
+				way, got, ok := f.search.fastest(q)
+				if !ok {
+					none++
+					if !math.IsInf(want, 1) {
+						t.Fatalf("%+v: found nothing, gonum a way of %g s", q, want)
+					}
+					continue
+				}
+				found++
+				if sum, _ := f.cost(way); math.Abs(got-want) > 1e-6 || math.Abs(sum-want) > 1e-6 {
+					t.Fatalf("%+v: %g s (roads add up to %g), gonum %g", q, got, sum, want)
+				}
+			}
+			if found < 20 {
+				t.Errorf("only %d of %d queries had a way", found, found+none)
+			}
+		})
+	}
+}
+
+func randomQuery(rng *rand.Rand, g *Graph) query {
+	q := query{
+		from: int32(rng.IntN(g.Junctions())), to: int32(rng.IntN(g.Junctions())),
+		before: none, after: none, budget: unbounded,
+	}
+	for q.to == q.from {
+		q.to = int32(rng.IntN(g.Junctions()))
+	}
+	if in := g.top.In(q.from); len(in) > 0 && rng.IntN(2) == 0 {
+		q.before = in[rng.IntN(len(in))]
+	}
+	if out := g.top.Out(q.to); len(out) > 0 && rng.IntN(2) == 0 {
+		q.after = out[rng.IntN(len(out))]
+	}
+	for range rng.IntN(4) {
+		q.avoid = append(q.avoid, int32(rng.IntN(g.Roads())))
+	}
+	return q
+}
+
+// A bounded search finds what an unbounded one finds, or nothing when that takes
+// longer than the bound.
+func TestBudgetCutsNothingThatFits(t *testing.T) {
+	n := synth.Generate(synth.Params{Seed: 9, Arcs: 600})
+	rng := rand.New(rand.NewPCG(3, 4))
+	g := NewGraph(n.Roads)
+	s := NewFinder(g, randomSpeeds(rng, g.Roads()), 0).search
+	for range 300 {
+		q := randomQuery(rng, g)
+		way, seconds, ok := s.fastest(q)
+		q.budget = seconds * (0.7 + 0.6*rng.Float64())
+		within, _, okWithin := s.fastest(q)
+		if okWithin != (ok && seconds < q.budget) || (okWithin && !slices.Equal(way, within)) {
+			t.Fatalf("%+v: way of %g s; within %g s: %v", q, seconds, q.budget, okWithin)
+		}
+	}
+}
+
+// checkDetour holds a detour against the promises of the package.
+func checkDetour(t *testing.T, g *Graph, speeds []float64, r int32, d Detour, minGain float64) {
+	t.Helper()
+	top := g.top
+	name := fmt.Sprintf("road %s %q", g.ID(r), g.Label(r))
+	if !slices.Contains(d.Way, r) || len(d.Way) > maxWay+2 {
+		t.Fatalf("%s: way %v does not lead through %d", name, d.Way, r)
+	}
+	for _, o := range d.Path {
+		if slices.Contains(d.Way, o) {
+			t.Fatalf("%s: the detour %v uses a road of the way %v", name, d.Path, d.Way)
+		}
+	}
+	for _, way := range [][]int32{d.Way, d.Path} {
+		for i := 1; i < len(way); i++ {
+			if top.To[way[i-1]] != top.From[way[i]] {
+				t.Fatalf("%s: %v is not connected", name, way)
+			}
+			if g.turnsBack(way[i-1], way[i]) {
+				t.Fatalf("%s: %v turns back", name, way)
+			}
+		}
+	}
+	if top.From[d.Path[0]] != top.From[d.Way[0]] || top.To[d.Path[len(d.Path)-1]] != top.To[d.Way[len(d.Way)-1]] {
+		t.Fatalf("%s: the detour begins or ends elsewhere than the way", name)
+	}
+	cost := func(way []int32) (seconds, co2 float64) {
+		for _, o := range way {
+			seconds += g.LengthM(o) / (speeds[o] / 3.6)
+			co2 += g.LengthM(o) / 1000 * emission.GramsPerKM(speeds[o])
+		}
+		return seconds, co2
+	}
+	waySeconds, wayCO2 := cost(d.Way)
+	pathSeconds, pathCO2 := cost(d.Path)
+	if math.Abs(waySeconds-d.WaySeconds) > 1e-6 || math.Abs(pathSeconds-d.PathSeconds) > 1e-6 ||
+		math.Abs(wayCO2-d.WayCO2) > 1e-6 || math.Abs(pathCO2-d.PathCO2) > 1e-6 {
+		t.Fatalf("%s: recomputed %g s, %g s, %g g, %g g: stated %+v", name, waySeconds, pathSeconds, wayCO2, pathCO2, d)
+	}
+	if waySeconds-pathSeconds <= minGain-1e-9 {
+		t.Fatalf("%s: gains %g s, want more than %g", name, waySeconds-pathSeconds, minGain)
+	}
+}
+
+// Every road of Paris is jammed in turn, with the others at random speeds.
+func TestDetoursKeepTheirPromises(t *testing.T) {
+	for name, n := range map[string]*roadnet.Network{
+		"paris": paris(t), "generated city": synth.Generate(synth.Params{Seed: 5}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			const minGain = 15
+			rng := rand.New(rand.NewPCG(5, 6))
+			g := NewGraph(n.Roads)
+			outcomes := make(map[Outcome]int)
+			longer := 0
+			for r := range int32(g.Roads()) {
+				speeds := randomSpeeds(rng, g.Roads())
+				speeds[r] = 5
+				d, outcome := NewFinder(g, speeds, minGain).Around(r)
+				outcomes[outcome]++
+				if outcome != Found {
+					continue
+				}
+				checkDetour(t, g, speeds, r, d, minGain)
+				if len(d.Way) > 1 {
+					longer++
+				}
+			}
+			t.Logf("%v, %d of them longer than the road itself", outcomes, longer)
+			if outcomes[Found] < g.Roads()/4 || outcomes[NoDetour] == 0 || longer == 0 {
+				t.Errorf("%v, %d longer: want all kinds", outcomes, longer)
+			}
+		})
+	}
+}
+
+func TestSameAnswerEachTime(t *testing.T) {
+	n := synth.Generate(synth.Params{Seed: 8, Arcs: 500})
+	g := NewGraph(n.Roads)
+	speeds := make([]float64, g.Roads())
+	for i := range speeds {
+		speeds[i] = 30 // many ways that take equally long
+	}
+	a, b := NewFinder(g, speeds, 0), NewFinder(g, speeds, 0)
+	for r := range int32(g.Roads()) {
+		a.search.seconds[r] *= 10
+		b.search.seconds[r] *= 10
+		x, _ := a.Around(r)
+		b.Around((r + 1) % int32(g.Roads())) // another history
+		y, _ := b.Around(r)
+		if !slices.Equal(x.Path, y.Path) {
+			t.Fatalf("road %d: %v and %v", r, x.Path, y.Path)
+		}
+		a.search.seconds[r] /= 10
+		b.search.seconds[r] /= 10
+	}
+}
+
+func TestNewGraphLeavesOutWhatCannotBeDriven(t *testing.T) {
+	m := traffic.Some(100)
+	g := NewGraph([]traffic.Road{
+		{ID: "sensor only"},
+		{ID: "half", FromNode: "a", LengthM: m},
+		{ID: "no length", FromNode: "a", ToNode: "b"},
+		{ID: "zero length", FromNode: "a", ToNode: "b", LengthM: traffic.Some(0)},
+		{ID: "endless", FromNode: "a", ToNode: "b", LengthM: traffic.Some(math.Inf(1))},
+		{ID: "good", FromNode: "a", ToNode: "b", LengthM: m},
+		{ID: "good", FromNode: "a", ToNode: "c", LengthM: m},
+	})
+	if g.Roads() != 1 || g.Junctions() != 2 || g.Label(0) != "good" {
+		t.Errorf("%d roads, %d junctions, first %q", g.Roads(), g.Junctions(), g.Label(0))
+	}
+	if _, ok := g.Find("half"); ok {
+		t.Error("found a road that cannot be driven")
+	}
+}
+
+func BenchmarkAroundParis(b *testing.B) {
+	n := paris(b)
+	g := NewGraph(n.Roads)
+	rng := rand.New(rand.NewPCG(7, 8))
+	speeds := randomSpeeds(rng, g.Roads())
+	b.Run("50 congested roads", func(b *testing.B) {
+		for b.Loop() {
+			f := NewFinder(g, speeds, 15)
+			for k := range 50 {
+				f.Around(int32(k * 60))
+			}
+		}
+	})
+	b.Run("graph", func(b *testing.B) {
+		for b.Loop() {
+			NewGraph(n.Roads)
+		}
+	})
+}

@@ -1,0 +1,223 @@
+package detour
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/2zrhun/city-flow/cloud/rerouter/internal/emission"
+)
+
+// A Detour is a way round a congested road that is faster than the way through it.
+type Detour struct {
+	// Way is the usual way, in driving order: the congested road, with the roads
+	// before and after it to where traffic can leave and come back.
+	Way []int32
+	// Path is the detour, in driving order, from the beginning of Way to its end.
+	Path []int32
+	// WaySeconds and PathSeconds are the driving times of one vehicle.
+	WaySeconds, PathSeconds float64
+	// WayCO2 and PathCO2 are the emissions of one car in grams.
+	WayCO2, PathCO2 float64
+}
+
+// Outcome says why there is a detour or none.
+type Outcome string
+
+// The outcomes of a search.
+const (
+	// Found means that there is a detour worth taking.
+	Found Outcome = "found"
+	// NoGain means that there are detours, and none is fast enough.
+	NoGain Outcome = "no_gain"
+	// NoDetour means that there is no other way at all.
+	NoDetour Outcome = "no_detour"
+)
+
+// A Finder finds detours while the speeds last. It is not safe for concurrent use.
+type Finder struct {
+	g      *Graph
+	speeds []float64
+	search *search
+	// minGain is what a detour must save at least, in seconds.
+	minGain float64
+}
+
+// NewFinder returns a finder for the given speeds of g's roads in km/h, all positive,
+// whose detours save at least minGainSeconds.
+func NewFinder(g *Graph, speeds []float64, minGainSeconds float64) *Finder {
+	seconds := make([]float64, len(speeds))
+	for r, v := range speeds {
+		seconds[r] = g.roads[r].lengthM / v * 3.6
+	}
+	return &Finder{g: g, speeds: speeds, search: newSearch(g, seconds), minGain: minGainSeconds}
+}
+
+// Around finds the best detour for road r. It first avoids the shortest way through r
+// that begins where traffic can leave it and ends where traffic can come back: r
+// itself, or, where its ends lie in the middle of a block, the pieces around it. When
+// no detour for that gains enough, ways that begin one junction earlier, end one
+// later, or both, are tried, and the one that gains most is taken. Of the movements
+// through r, those that look like the same street count.
+func (f *Finder) Around(r int32) (Detour, Outcome) {
+	way := f.widened([]int32{r})
+	if d := f.try(way); d != nil {
+		return *d, Found
+	}
+	var best *Detour
+	for _, longer := range f.longerWays(way) {
+		if d := f.try(longer); d != nil && (best == nil || d.gain() > best.gain()) {
+			best = d
+		}
+	}
+	if best != nil {
+		return *best, Found
+	}
+	q := f.queryFor(way)
+	q.budget = unbounded
+	if _, _, ok := f.search.fastest(q); ok {
+		return Detour{}, NoGain
+	}
+	return Detour{}, NoDetour
+}
+
+// unbounded is more than any way takes, in seconds.
+const unbounded = 1e12
+
+func (d *Detour) gain() float64 { return d.WaySeconds - d.PathSeconds }
+
+// try looks for a detour round a whole way; nil when none gains enough.
+func (f *Finder) try(way []int32) *Detour {
+	d := &Detour{Way: way}
+	d.WaySeconds, d.WayCO2 = f.cost(way)
+	q := f.queryFor(way)
+	q.budget = d.WaySeconds - f.minGain
+	path, _, ok := f.search.fastest(q)
+	if !ok || f.crossesItself(path) {
+		return nil
+	}
+	d.Path = path
+	d.PathSeconds, d.PathCO2 = f.cost(path)
+	return d
+}
+
+// queryFor asks for another way between the ends of a way.
+func (f *Finder) queryFor(way []int32) query {
+	begin, end := way[0], way[len(way)-1]
+	return query{
+		from: f.g.top.From[begin], to: f.g.top.To[end],
+		before: first(f.into(begin)), after: first(f.outOf(end)), avoid: way,
+	}
+}
+
+// cost is the time in seconds and the CO2 in grams of one car on a way.
+func (f *Finder) cost(way []int32) (seconds, co2 float64) {
+	for _, r := range way {
+		seconds += f.search.seconds[r]
+		co2 += emission.Grams(f.g.roads[r].lengthM, f.speeds[r])
+	}
+	return seconds, co2
+}
+
+// crossesItself reports whether a way comes to a junction twice: round a block, to
+// make the turn back that was refused.
+func (f *Finder) crossesItself(way []int32) bool {
+	ends := make([]int32, 0, len(way)+1)
+	ends = append(ends, f.g.top.From[way[0]])
+	for _, r := range way {
+		ends = append(ends, f.g.top.To[r])
+	}
+	slices.Sort(ends)
+	return len(slices.Compact(ends)) <= len(way)
+}
+
+// maxWay is how many roads a way has at most.
+const maxWay = 8
+
+// widened lengthens a way at both ends until traffic can leave at its beginning and
+// come back at its end, along what looks like the same street.
+func (f *Finder) widened(way []int32) []int32 {
+	return f.widenedForward(f.widenedBack(way))
+}
+
+func (f *Finder) widenedBack(way []int32) []int32 {
+	for len(way) < maxWay {
+		before := first(f.into(way[0]))
+		canLeave := func(r int32) bool {
+			return !slices.Contains(way, r) && (before == none || !f.g.turnsBack(before, r))
+		}
+		if before == none || slices.Contains(way, before) || slices.ContainsFunc(f.g.top.Out(f.g.top.From[way[0]]), canLeave) {
+			break
+		}
+		way = append([]int32{before}, way...)
+	}
+	return way
+}
+
+func (f *Finder) widenedForward(way []int32) []int32 {
+	for len(way) < maxWay {
+		last := way[len(way)-1]
+		after := first(f.outOf(last))
+		canJoin := func(r int32) bool {
+			return !slices.Contains(way, r) && (after == none || !f.g.turnsBack(r, after))
+		}
+		if after == none || slices.Contains(way, after) || slices.ContainsFunc(f.g.top.In(f.g.top.To[last]), canJoin) {
+			break
+		}
+		way = append(slices.Clone(way), after)
+	}
+	return way
+}
+
+// longerWays begin one junction before a way, end one after it, or both.
+func (f *Finder) longerWays(way []int32) [][]int32 {
+	heads := [][]int32{way}
+	for _, p := range f.into(way[0]) {
+		if !slices.Contains(way, p) {
+			heads = append(heads, f.widenedBack(append([]int32{p}, way...)))
+		}
+	}
+	var ways [][]int32
+	for i, head := range heads {
+		if i > 0 {
+			ways = append(ways, head)
+		}
+		for _, q := range f.outOf(way[len(way)-1]) {
+			if !slices.Contains(head, q) {
+				ways = append(ways, f.widenedForward(append(slices.Clone(head), q)))
+			}
+		}
+	}
+	return ways
+}
+
+// into and outOf are the roads by which most traffic comes to r and goes on from it,
+// likeliest first, at most two.
+func (f *Finder) into(r int32) []int32 {
+	return f.likeliest(f.g.top.In(f.g.top.From[r]), r, func(p int32) float64 { return f.g.straightness(p, r) })
+}
+
+func (f *Finder) outOf(r int32) []int32 {
+	return f.likeliest(f.g.top.Out(f.g.top.To[r]), r, func(q int32) float64 { return f.g.straightness(r, q) })
+}
+
+// likeliest are the two roads that look most like the same street; turning back is
+// not a movement.
+func (f *Finder) likeliest(roads []int32, r int32, score func(int32) float64) []int32 {
+	var out []int32
+	for _, o := range roads {
+		if o != r && !f.g.turnsBack(o, r) {
+			out = append(out, o)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(score(b), score(a)), cmp.Compare(a, b))
+	})
+	return out[:min(2, len(out))]
+}
+
+func first(roads []int32) int32 {
+	if len(roads) == 0 {
+		return none
+	}
+	return roads[0]
+}
