@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/2zrhun/city-flow/shared/daemon"
+)
+
+// command is the command line of cityflow.
+func command() *cli.Command {
+	var set daemon.Settings
+	dataDir := func() cli.Flag {
+		return &cli.StringFlag{
+			Name: "data-dir", Value: "data", Sources: set.Sources("data-dir"), TakesFile: true,
+			Usage: "`DIR` where everything is kept",
+		}
+	}
+	return &cli.Command{
+		Name:   "cityflow",
+		Usage:  "watch and steer a city's road traffic, in one process",
+		Flags:  append([]cli.Flag{set.Flag()}, daemon.LogFlags(&set)...),
+		Before: set.Check,
+		Commands: []*cli.Command{
+			{
+				Name:  "up",
+				Usage: "start everything and print the dashboard's address",
+				Description: "Readings come from --source, and from every sensor that publishes to the MQTT\n" +
+					"port on cityflow/traffic/{sensor_id}. Ctrl-C stops; the next start goes on.",
+				Flags:  append(upFlags(&set), dataDir()),
+				Action: up,
+			},
+			{
+				Name:  "import",
+				Usage: "bring data into the data folder",
+				Commands: []*cli.Command{{
+					Name: "roads", ArgsUsage: "FILE…", Flags: []cli.Flag{dataDir()}, Action: importRoads,
+					Usage: "import a road network: the Paris reference (CSV or GeoJSON) or a saved network",
+				}},
+			},
+			{
+				Name:  "rejected",
+				Usage: "look at what was refused",
+				Commands: []*cli.Command{{
+					Name: "list", Flags: []cli.Flag{dataDir(), limitFlag()}, Action: listRejected,
+					Usage: "list refused rows and messages, newest first, with where they came from and why",
+				}},
+			},
+			{
+				Name: "version", Usage: "print the version",
+				Action: func(_ context.Context, cmd *cli.Command) error {
+					_, err := fmt.Fprintln(cmd.Root().Writer, "cityflow", daemon.Version())
+					return err
+				},
+			},
+		},
+	}
+}
+
+func limitFlag() cli.Flag {
+	return &cli.IntFlag{Name: "limit", Value: 50, Usage: "at most `N` lines", Validator: func(n int) error {
+		if n < 1 {
+			return fmt.Errorf("%d is not allowed: want at least 1", n)
+		}
+		return nil
+	}}
+}
