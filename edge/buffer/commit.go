@@ -250,6 +250,7 @@ func (b *Buffer) ensureHead() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.segments = append(b.segments, s)
+	b.bytes += s.bytes
 	return nil
 }
 

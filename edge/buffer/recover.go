@@ -49,7 +49,6 @@ func (b *Buffer) recover() error {
 	if err := b.ensureHead(); err != nil {
 		return err
 	}
-	b.bytes += b.commit.head.bytes
 	b.retire()
 	return nil
 }

@@ -110,6 +110,7 @@ func createSegment(dir string, s *segment, limit int64, m mark) error {
 	}
 	db.AllocSize = 1 << 20
 	err = db.Update(func(tx *bolt.Tx) error {
+		s.bytes = tx.Size()
 		meta, err := tx.CreateBucket([]byte(metaBucket))
 		if err != nil {
 			return err

@@ -18,15 +18,28 @@ import (
 
 	"github.com/2zrhun/city-flow/edge/broker"
 	"github.com/2zrhun/city-flow/edge/buffer"
+	"github.com/2zrhun/city-flow/edge/internal/farend"
 	"github.com/2zrhun/city-flow/edge/uplink"
 	"github.com/2zrhun/city-flow/shared/rig"
+	"github.com/2zrhun/city-flow/shared/traffic"
 	"github.com/2zrhun/city-flow/shared/traffic/traffictest"
 	"github.com/2zrhun/city-flow/shared/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const perBatch = 20
+const (
+	edge     = traffic.EdgeID("E1")
+	perBatch = 20
+)
+
+// counts returns how many batches came, and how many came again.
+func counts(c *farend.Collector) (batches, again int) {
+	for _, n := range c.Seen() {
+		batches, again = batches+1, again+n-1
+	}
+	return batches, again
+}
 
 func testConfig(addr string) uplink.Config {
 	cfg := uplink.Default()
@@ -84,7 +97,7 @@ func (e *edgeEnd) run(t *testing.T) (stop func()) {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(patience):
+		case <-time.After(farend.Patience):
 			t.Error("the uplink does not stop")
 		}
 	})
@@ -94,30 +107,29 @@ func (e *edgeEnd) run(t *testing.T) (stop func()) {
 
 // wantDelivered waits until nothing is left in the buffer, and checks that the collector
 // has it all.
-func (e *edgeEnd) wantDelivered(t *testing.T, c *collector) {
+func (e *edgeEnd) wantDelivered(t *testing.T, c *farend.Collector) {
 	t.Helper()
-	waitFor(t, "all batches to be acknowledged", func() bool { return e.buf.Stats().Batches == 0 })
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.seen) != e.n || len(c.kept) != e.n*perBatch {
-		t.Errorf("the collector has %d batches with %d readings, want %d with %d", len(c.seen), len(c.kept), e.n, e.n*perBatch)
+	farend.WaitFor(t, "all batches to be acknowledged", func() bool { return e.buf.Stats().Batches == 0 })
+	batches, readings := c.Seen(), c.Readings()
+	if len(batches) != e.n || len(readings) != e.n*perBatch {
+		t.Errorf("the collector has %d batches with %d readings, want %d with %d", len(batches), len(readings), e.n, e.n*perBatch)
 	}
-	for name, n := range c.kept {
+	for key, n := range readings {
 		if n != 1 {
-			t.Errorf("reading %s is in %d batches", name, n)
+			t.Errorf("reading %v is in %d batches", key, n)
 		}
 	}
 }
 
 func TestDeliversInOrder(t *testing.T) {
 	addr := rig.Mosquitto(t)
-	c := startCollector(t, addr, ackAtOnce)
+	c := farend.Start(t, addr, farend.AckAtOnce)
 	e := newEdge(t, testConfig(addr), 100)
 	stop := e.run(t)
 	e.wantDelivered(t, c)
 	e.add(t, 50) // news while it runs
 	e.wantDelivered(t, c)
-	if !slices.IsSorted(c.order) {
+	if !slices.IsSorted(c.Order()) {
 		t.Error("batches came out of order")
 	}
 	if s := e.up.State(); !s.Connected || s.LastAck.IsZero() || s.ClockOffset.Abs() > time.Second || e.up.Check(t.Context()) != nil {
@@ -131,60 +143,60 @@ func TestDeliversInOrder(t *testing.T) {
 
 // Whatever happens to acknowledgements, everything arrives and is forgotten once.
 func TestBadAcknowledgements(t *testing.T) {
-	scripts := map[string]func() func(*collector, *wire.Batch){
-		"the first of each is lost": func() func(*collector, *wire.Batch) {
-			return func(c *collector, b *wire.Batch) {
-				if c.times(b) > 1 {
-					ackAtOnce(c, b)
+	scripts := map[string]func() func(*farend.Collector, *wire.Batch){
+		"the first of each is lost": func() func(*farend.Collector, *wire.Batch) {
+			return func(c *farend.Collector, b *wire.Batch) {
+				if c.Times(b) > 1 {
+					farend.AckAtOnce(c, b)
 				}
 			}
 		},
-		"every third is lost": func() func(*collector, *wire.Batch) {
+		"every third is lost": func() func(*farend.Collector, *wire.Batch) {
 			var n atomic.Int64
-			return func(c *collector, b *wire.Batch) {
+			return func(c *farend.Collector, b *wire.Batch) {
 				if n.Add(1)%3 != 0 {
-					ackAtOnce(c, b)
+					farend.AckAtOnce(c, b)
 				}
 			}
 		},
-		"each comes three times": func() func(*collector, *wire.Batch) {
-			return func(c *collector, b *wire.Batch) {
+		"each comes three times": func() func(*farend.Collector, *wire.Batch) {
+			return func(c *farend.Collector, b *wire.Batch) {
 				for range 3 {
-					ackAtOnce(c, b)
+					farend.AckAtOnce(c, b)
 				}
 			}
 		},
-		"delayed at random, so in any order": func() func(*collector, *wire.Batch) {
-			return func(c *collector, b *wire.Batch) {
-				time.AfterFunc(rand.N(150*time.Millisecond), func() { ackAtOnce(c, b) })
+		"delayed at random, so in any order": func() func(*farend.Collector, *wire.Batch) {
+			return func(c *farend.Collector, b *wire.Batch) {
+				time.AfterFunc(rand.N(150*time.Millisecond), func() { farend.AckAtOnce(c, b) })
 			}
 		},
-		"many in one, backwards, with others": func() func(*collector, *wire.Batch) {
+		"many in one, backwards, with others": func() func(*farend.Collector, *wire.Batch) {
 			var mu sync.Mutex
 			held := []uint64{}
-			return func(c *collector, b *wire.Batch) {
+			return func(c *farend.Collector, b *wire.Batch) {
 				mu.Lock()
 				defer mu.Unlock()
 				if held = append(held, b.Seq); len(held) < 5 && b.Seq < 56 {
 					return
 				}
 				slices.Reverse(held)
-				c.ack(wire.Ack{Epoch: b.Epoch, Seqs: append(held, 1<<50, 0), Window: 16})
+				c.Ack(edge, wire.Ack{Epoch: b.Epoch, Seqs: append(held, 1<<50, 0), Window: 16})
 				held = []uint64{}
 			}
 		},
-		"among garbage and other epochs": func() func(*collector, *wire.Batch) {
-			return func(c *collector, b *wire.Batch) {
-				c.client.Publish(wire.AckTopic(edge), 1, false, []byte("\xff garbage"))
-				c.ack(wire.Ack{Epoch: b.Epoch + 1, Seqs: []uint64{b.Seq + 1, b.Seq + 2}, Window: 16})
-				ackAtOnce(c, b)
+		"among garbage and other epochs": func() func(*farend.Collector, *wire.Batch) {
+			return func(c *farend.Collector, b *wire.Batch) {
+				c.Publish(wire.AckTopic(edge), []byte("\xff garbage"))
+				c.Ack(edge, wire.Ack{Epoch: b.Epoch + 1, Seqs: []uint64{b.Seq + 1, b.Seq + 2}, Window: 16})
+				farend.AckAtOnce(c, b)
 			}
 		},
 	}
 	for name, script := range scripts {
 		t.Run(name, func(t *testing.T) {
 			addr := rig.Mosquitto(t)
-			c := startCollector(t, addr, script())
+			c := farend.Start(t, addr, script())
 			e := newEdge(t, testConfig(addr), 60)
 			e.run(t)
 			e.wantDelivered(t, c)
@@ -195,12 +207,12 @@ func TestBadAcknowledgements(t *testing.T) {
 // An acknowledgement of another epoch forgets nothing.
 func TestOtherEpoch(t *testing.T) {
 	addr := rig.Mosquitto(t)
-	c := startCollector(t, addr, func(c *collector, b *wire.Batch) {
-		c.ack(wire.Ack{Epoch: b.Epoch + 1, Seqs: []uint64{b.Seq}, Window: 16})
+	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
+		c.Ack(edge, wire.Ack{Epoch: b.Epoch + 1, Seqs: []uint64{b.Seq}, Window: 16})
 	})
 	e := newEdge(t, testConfig(addr), 3)
 	e.run(t)
-	waitFor(t, "batches to come again", func() bool { _, again := c.counts(); return again > 0 })
+	farend.WaitFor(t, "batches to come again", func() bool { _, again := counts(c); return again > 0 })
 	if n := e.buf.Stats().Batches; n != 3 {
 		t.Errorf("%d batches are left, want 3", n)
 	}
@@ -209,8 +221,8 @@ func TestOtherEpoch(t *testing.T) {
 func TestWindow(t *testing.T) {
 	addr := rig.Mosquitto(t)
 	var out, most, granted atomic.Int64
-	c := startCollector(t, addr, func(c *collector, b *wire.Batch) {
-		if c.times(b) > 1 {
+	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
+		if c.Times(b) > 1 {
 			return
 		}
 		if n := out.Add(1); n > most.Load() {
@@ -218,12 +230,12 @@ func TestWindow(t *testing.T) {
 		}
 		time.AfterFunc(10*time.Millisecond, func() {
 			out.Add(-1)
-			c.ack(wire.Ack{Epoch: b.Epoch, Seqs: []uint64{b.Seq}, Window: int(granted.Load())})
+			c.Ack(edge, wire.Ack{Epoch: b.Epoch, Seqs: []uint64{b.Seq}, Window: int(granted.Load())})
 		})
 	})
 	cfg := testConfig(addr)
 	cfg.Window, cfg.MaxWindow = 4, 8
-	cfg.AckTimeout, cfg.MaxAckTimeout = patience, patience
+	cfg.AckTimeout, cfg.MaxAckTimeout = farend.Patience, farend.Patience
 	e := newEdge(t, cfg, 30)
 	granted.Store(4)
 	e.run(t)
@@ -235,7 +247,7 @@ func TestWindow(t *testing.T) {
 		granted.Store(step.grant)
 		e.add(t, 1) // its acknowledgement brings the grant
 		e.wantDelivered(t, c)
-		waitFor(t, "the grant", func() bool { return e.up.State().Window == int(step.want) })
+		farend.WaitFor(t, "the grant", func() bool { return e.up.State().Window == int(step.want) })
 		most.Store(0)
 		e.add(t, 30)
 		e.wantDelivered(t, c)
@@ -249,44 +261,42 @@ func TestWindow(t *testing.T) {
 func TestCollectorAway(t *testing.T) {
 	addr := rig.Mosquitto(t)
 	var here atomic.Bool
-	c := startCollector(t, addr, func(c *collector, b *wire.Batch) {
+	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
 		if here.Load() {
-			ackAtOnce(c, b)
+			farend.AckAtOnce(c, b)
 		}
 	})
 	e := newEdge(t, testConfig(addr), 60)
 	e.run(t)
-	waitFor(t, "the window to be out", func() bool { n, _ := c.counts(); return n == 16 })
+	farend.WaitFor(t, "the window to be out", func() bool { n, _ := counts(c); return n == 16 })
 	time.Sleep(time.Second)
-	batches, again := c.counts()
+	batches, again := counts(c)
 	if batches != 16 || again == 0 || again > 10 {
 		t.Errorf("%d batches came, %d times again; want 16 and a few", batches, again)
 	}
-	c.mu.Lock()
-	for id, n := range c.seen {
+	for id, n := range c.Seen() {
 		if n > 1 && id[1] != 1 {
 			t.Errorf("batch %d was sent %d times", id[1], n)
 		}
 	}
-	c.mu.Unlock()
 	here.Store(true)
 	e.wantDelivered(t, c)
 }
 
 func TestBrokerComesAndGoes(t *testing.T) {
 	m := rig.StartMosquitto(t)
-	m.Stop(t)
+	m.Kill(t)
 	e := newEdge(t, testConfig(m.Addr()), 20)
 	e.run(t) // the broker is not there at boot
-	waitFor(t, "a failure to be reported", func() bool { return e.up.State().Err != nil })
+	farend.WaitFor(t, "a failure to be reported", func() bool { return e.up.State().Err != nil })
 	if err := e.up.Check(t.Context()); err == nil || !strings.Contains(err.Error(), m.Addr()) {
 		t.Errorf("readiness says %v", err)
 	}
 	m.Start(t)
 	var n atomic.Int64
-	c := startCollector(t, m.Addr(), func(c *collector, b *wire.Batch) {
+	c := farend.Start(t, m.Addr(), func(c *farend.Collector, b *wire.Batch) {
 		if n.Add(1)%4 != 0 {
-			ackAtOnce(c, b)
+			farend.AckAtOnce(c, b)
 		}
 	})
 	e.wantDelivered(t, c)
@@ -317,10 +327,10 @@ func TestStalledBroker(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
-	c := startCollector(t, b.Addr(), ackAtOnce)
+	c := farend.Start(t, b.Addr(), farend.AckAtOnce)
 	e := newEdge(t, testConfig(b.Addr()), 10)
 	e.run(t)
-	waitFor(t, "the stall to be noticed", func() bool {
+	farend.WaitFor(t, "the stall to be noticed", func() bool {
 		s := e.up.State()
 		return s.Err != nil && strings.Contains(s.Err.Error(), "confirms nothing")
 	})
@@ -340,7 +350,7 @@ func TestSilentHost(t *testing.T) {
 	cfg.ConnectTimeout = 200 * time.Millisecond
 	e := newEdge(t, cfg, 1)
 	stop := e.run(t)
-	waitFor(t, "a failure to be reported", func() bool { return e.up.State().Err != nil })
+	farend.WaitFor(t, "a failure to be reported", func() bool { return e.up.State().Err != nil })
 	stop()
 
 	cfg.ConnectTimeout = time.Minute
@@ -357,14 +367,14 @@ func TestSilentHost(t *testing.T) {
 // What is left is sent after the stop, as long as there is time.
 func TestDrainsBeforeItStops(t *testing.T) {
 	addr := rig.Mosquitto(t)
-	c := startCollector(t, addr, func(c *collector, b *wire.Batch) {
-		time.AfterFunc(20*time.Millisecond, func() { ackAtOnce(c, b) })
+	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
+		time.AfterFunc(20*time.Millisecond, func() { farend.AckAtOnce(c, b) })
 	})
 	cfg := testConfig(addr)
-	cfg.DrainTimeout = patience
+	cfg.DrainTimeout = farend.Patience
 	e := newEdge(t, cfg, 0)
 	stop := e.run(t)
-	waitFor(t, "the connection", func() bool { return e.up.State().Connected })
+	farend.WaitFor(t, "the connection", func() bool { return e.up.State().Connected })
 	e.add(t, 100)
 	stop()
 	if n := e.buf.Stats().Batches; n != 0 {
@@ -376,11 +386,11 @@ func TestDrainsBeforeItStops(t *testing.T) {
 func TestStatusAndWill(t *testing.T) {
 	addr := rig.Mosquitto(t)
 	statuses := make(chan string, 100)
-	watch := dial(t, addr, "watch", func(*mqtt.ClientOptions) {})
+	watch := farend.Dial(t, addr, "watch", nil)
 	watch.Subscribe(wire.StatusFilter, 1, func(_ mqtt.Client, m mqtt.Message) { statuses <- string(m.Payload()) })
 	want := func(s string) {
 		t.Helper()
-		for end := time.After(patience); ; {
+		for end := time.After(farend.Patience); ; {
 			select {
 			case got := <-statuses:
 				if got == s {
@@ -402,7 +412,7 @@ func TestStatusAndWill(t *testing.T) {
 	want("online 3")
 	// Another client of the same name takes the connection over: the first one's will
 	// is published, and it comes back.
-	dial(t, addr, "cityflow-edge-E1", func(*mqtt.ClientOptions) {})
+	farend.Dial(t, addr, "cityflow-edge-E1", nil)
 	want("offline")
 	want(fmt.Sprintf("online %d", n.Load()+3))
 	stop()

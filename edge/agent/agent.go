@@ -1,0 +1,150 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/2zrhun/city-flow/edge/broker"
+	"github.com/2zrhun/city-flow/edge/buffer"
+	"github.com/2zrhun/city-flow/edge/uplink"
+	"github.com/2zrhun/city-flow/shared/score"
+)
+
+// An Agent is one edge. Run runs it whole; a process that stops others between its
+// parts runs RunBroker, RunUplink and RunIntake instead, started in this order and
+// stopped in reverse.
+type Agent struct {
+	cfg     Config
+	log     *slog.Logger
+	met     *metrics
+	now     func() time.Time
+	started time.Time
+
+	broker *broker.Broker
+	buffer *buffer.Buffer
+	uplink *uplink.Uplink
+	scorer *score.Scorer
+	board  *board
+	// rejects spares the rejection records that go upstream.
+	rejects *allowance
+}
+
+// New opens the buffer and the broker's port. The agent must be run or closed.
+func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Agent, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configure edge: %w", err)
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	log = log.With("edge", string(cfg.Edge))
+	a := &Agent{
+		cfg: cfg, log: log.With("component", "agent"), met: newMetrics(reg), now: time.Now, started: time.Now(),
+		scorer: score.NewScorer(cfg.MaxRoads), board: newBoard(cfg.MaxRoads), rejects: newAllowance(cfg.RejectedPerSecond),
+	}
+	if err := a.open(log, reg); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *Agent) open(log *slog.Logger, reg prometheus.Registerer) (err error) {
+	cfg := &a.cfg
+	cfg.Buffer.Edge, cfg.Uplink.Edge = cfg.Edge, cfg.Edge
+	if a.buffer, err = buffer.Open(cfg.Buffer, log, reg); err != nil {
+		return err
+	}
+	if a.broker, err = broker.New(cfg.Broker, broker.Intake{Match: isSensorTopic, Handle: a.take}, log, reg); err != nil {
+		return err
+	}
+	if cfg.Uplink.URL == "" {
+		cfg.Uplink.URL = a.broker.LocalURL()
+	}
+	cfg.Uplink.Status, cfg.Uplink.Offline = a.status, a.offline()
+	a.uplink, err = uplink.New(cfg.Uplink, a.buffer, log, reg)
+	return err
+}
+
+// Run runs the agent until ctx ends or a part fails, and stops it in order.
+func (a *Agent) Run(ctx context.Context) error {
+	parts := []func(context.Context) error{a.RunBroker, a.RunUplink, a.RunIntake}
+	stops := make([]func() error, len(parts))
+	failed, fail := context.WithCancel(ctx)
+	defer fail()
+	for i, run := range parts {
+		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		ended := make(chan error, 1)
+		go func() {
+			ended <- run(own)
+			fail()
+		}()
+		stops[i] = func() error { cancel(); return <-ended }
+	}
+	<-failed.Done()
+	var errs []error
+	for i := len(stops) - 1; i >= 0; i-- {
+		errs = append(errs, stops[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// RunBroker serves MQTT until ctx ends, then closes the broker and the buffer.
+func (a *Agent) RunBroker(ctx context.Context) error {
+	return errors.Join(a.broker.Run(ctx), a.Close())
+}
+
+// RunUplink sends what is buffered until ctx ends, and a little longer when there is
+// something left; see uplink.Uplink.Run.
+func (a *Agent) RunUplink(ctx context.Context) error {
+	return a.uplink.Run(ctx)
+}
+
+// RunIntake publishes scores until ctx ends, then closes the door to sensors and waits,
+// for at most CloseTimeout, until everything that came in is on disk. The broker goes
+// on serving everybody else.
+func (a *Agent) RunIntake(ctx context.Context) error {
+	a.publishScores(ctx)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.CloseTimeout)
+	defer cancel()
+	if err := a.broker.CloseDoor(closing); err != nil {
+		return fmt.Errorf("close the door: %w", err)
+	}
+	a.publishDirty()
+	return nil
+}
+
+// Close closes the broker and the buffer of an agent that does not run.
+func (a *Agent) Close() error {
+	var errs []error
+	if a.broker != nil {
+		errs = append(errs, a.broker.Close())
+	}
+	if a.buffer != nil {
+		errs = append(errs, a.buffer.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Addr is the address that the broker listens on, LocalURL where a client on this
+// machine reaches it.
+func (a *Agent) Addr() string { return a.broker.Addr() }
+
+// LocalURL is the broker's URL for clients on this machine.
+func (a *Agent) LocalURL() string { return a.broker.LocalURL() }
+
+// CheckBuffer returns nil while the buffer takes readings.
+func (a *Agent) CheckBuffer(context.Context) error {
+	if s := a.buffer.Stats(); s.Bytes >= s.MaxBytes {
+		return fmt.Errorf("full: %d of %d bytes are taken by %d batches since %s",
+			s.Bytes, s.MaxBytes, s.Batches, s.Oldest.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// CheckUplink returns nil while the central broker is connected.
+func (a *Agent) CheckUplink(ctx context.Context) error { return a.uplink.Check(ctx) }

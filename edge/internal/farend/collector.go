@@ -1,0 +1,166 @@
+package farend
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/2zrhun/city-flow/shared/traffic"
+	"github.com/2zrhun/city-flow/shared/wire"
+)
+
+// Patience bounds every wait for something that should happen.
+const Patience = 20 * time.Second
+
+// A Key names a reading.
+type Key struct {
+	Sensor traffic.SensorID
+	At     time.Time
+}
+
+// A Collector is a scripted far end.
+type Collector struct {
+	t      testing.TB
+	client mqtt.Client
+	script func(c *Collector, b *wire.Batch)
+
+	mu       sync.Mutex
+	seen     map[[2]uint64]int
+	order    []uint64
+	readings map[Key]int
+	rejected []traffic.Rejected
+}
+
+// Start connects a collector to the broker at addr. script is called, on a goroutine of
+// its own, for every batch that comes.
+func Start(t testing.TB, addr string, script func(*Collector, *wire.Batch)) *Collector {
+	t.Helper()
+	c := &Collector{t: t, script: script, seen: map[[2]uint64]int{}, readings: map[Key]int{}}
+	subscribed := make(chan struct{}, 1)
+	c.client = Dial(t, addr, "collector", func(o *mqtt.ClientOptions) {
+		o.SetAutoReconnect(true).SetMaxReconnectInterval(100 * time.Millisecond)
+		o.SetOnConnectHandler(func(client mqtt.Client) {
+			if client.Subscribe("$share/collector/"+wire.BatchFilter, 1, c.receive).WaitTimeout(Patience) {
+				select {
+				case subscribed <- struct{}{}:
+				default:
+				}
+			}
+		})
+	})
+	select {
+	case <-subscribed:
+	case <-time.After(Patience):
+		t.Fatal("the collector cannot subscribe")
+	}
+	return c
+}
+
+// Dial connects a client that is disconnected when the test ends.
+func Dial(t testing.TB, addr, id string, more func(*mqtt.ClientOptions)) mqtt.Client {
+	t.Helper()
+	o := mqtt.NewClientOptions().AddBroker("tcp://" + addr).SetClientID(id).SetConnectTimeout(Patience).SetAutoReconnect(false)
+	if more != nil {
+		more(o)
+	}
+	client := mqtt.NewClient(o)
+	if token := client.Connect(); !token.WaitTimeout(Patience) || token.Error() != nil {
+		t.Fatalf("connect %s: %v", id, token.Error())
+	}
+	t.Cleanup(func() { client.Disconnect(100) })
+	return client
+}
+
+func (c *Collector) receive(_ mqtt.Client, m mqtt.Message) {
+	b, err := wire.DecodeBatch(m.Payload())
+	if err != nil {
+		c.t.Errorf("the edge sent an unreadable batch: %v", err)
+		return
+	}
+	c.mu.Lock()
+	id := [2]uint64{b.Epoch, b.Seq}
+	c.seen[id]++
+	if c.seen[id] == 1 {
+		c.order = append(c.order, b.Seq)
+		c.rejected = append(c.rejected, b.Rejected...)
+		for _, r := range b.Readings {
+			c.readings[Key{r.Sensor, r.At}]++
+		}
+	}
+	c.mu.Unlock()
+	go c.script(c, b) // paho does not like to be called from its own goroutine
+}
+
+// Ack publishes an acknowledgement to an edge.
+func (c *Collector) Ack(edge traffic.EdgeID, a wire.Ack) {
+	a.ServerTime = time.Now()
+	p, err := wire.EncodeAck(&a)
+	if err != nil {
+		c.t.Errorf("encode ack: %v", err)
+		return
+	}
+	c.Publish(wire.AckTopic(edge), p)
+}
+
+// Publish sends anything.
+func (c *Collector) Publish(topic string, payload []byte) { c.client.Publish(topic, 1, false, payload) }
+
+// AckAtOnce is the script of a collector that works.
+func AckAtOnce(c *Collector, b *wire.Batch) {
+	c.Ack(b.Edge, wire.Ack{Epoch: b.Epoch, Seqs: []uint64{b.Seq}, Window: 16})
+}
+
+// Seen returns how often each batch, by epoch and number, came.
+func (c *Collector) Seen() map[[2]uint64]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make(map[[2]uint64]int, len(c.seen))
+	for id, n := range c.seen {
+		out[id] = n
+	}
+	return out
+}
+
+// Order returns the numbers of the batches in the order of their first arrival.
+func (c *Collector) Order() []uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]uint64(nil), c.order...)
+}
+
+// Readings returns in how many different batches each reading came.
+func (c *Collector) Readings() map[Key]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make(map[Key]int, len(c.readings))
+	for k, n := range c.readings {
+		out[k] = n
+	}
+	return out
+}
+
+// Rejected returns the records of rejected messages that came.
+func (c *Collector) Rejected() []traffic.Rejected {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]traffic.Rejected(nil), c.rejected...)
+}
+
+// Times is how often a batch came.
+func (c *Collector) Times(b *wire.Batch) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen[[2]uint64{b.Epoch, b.Seq}]
+}
+
+// WaitFor waits until ok, and fails the test when that takes longer than Patience.
+func WaitFor(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(Patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
