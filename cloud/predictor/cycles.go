@@ -55,6 +55,13 @@ type cycles struct {
 	// when their boundary ran, oldest first. Readings are never changed or taken
 	// away, so the number tells whether some came late.
 	settled []size
+	// pending are predictions that are not stored yet, in the order of their cycles,
+	// of waiting cycles that took spent to compute.
+	pending []traffic.Prediction
+	waiting int
+	spent   time.Duration
+	// last is the number of predictions of the last cycle in pending.
+	last int
 	// newest are the predictions of the newest cycle that was stored.
 	newest []traffic.Prediction
 
@@ -75,20 +82,21 @@ func (c *cycles) resume(ctx context.Context) error {
 	if !last.IsZero() {
 		c.next = last.Add(-c.cfg.Step)
 	}
-	c.begun, c.span = true, time.Hour
+	c.begun = true
+	c.span = max(c.span, time.Hour)
 	return nil
 }
 
 // due runs the next cycles whose boundary the watermark has reached, as many as one
-// query brings. It is false when there were none.
+// query brings. It is false when there were none, and then everything is stored.
 func (c *cycles) due(ctx context.Context, watermark time.Time) (bool, error) {
 	start, err := c.firstBucket(ctx)
-	if err != nil || start.IsZero() {
+	if err != nil {
 		return false, err
 	}
 	closed := watermark.Truncate(c.cfg.Step)
-	if !start.Before(closed) {
-		return false, nil
+	if start.IsZero() || !start.Before(closed) {
+		return false, c.flush(ctx)
 	}
 	end := start.Add(c.span.Truncate(c.cfg.Step))
 	if end.After(closed) {
@@ -118,7 +126,7 @@ func (c *cycles) open(ctx context.Context, watermark time.Time) error {
 		return err
 	}
 	c.settle(w, start)
-	return nil
+	return c.flush(ctx)
 }
 
 // firstBucket is the begin of the first bucket with data from next on; zero when there
@@ -141,21 +149,17 @@ func (c *cycles) run(ctx context.Context, start, end time.Time) (*window, error)
 		return nil, err
 	}
 	if late := c.firstLate(w, start); late.Before(start) {
+		// No cycle may be twice in one batch of the store.
+		if err := c.flush(ctx); err != nil {
+			return nil, err
+		}
 		start = late
 		if w, err = c.load(ctx, start, end); err != nil {
 			return nil, err
 		}
 	}
-	n, err := c.predict(ctx, w, start)
-	if err != nil {
-		return nil, err
-	}
-	each := time.Since(began).Seconds() / float64(max(n, 1))
-	for range n {
-		c.metrics.duration.Observe(each)
-	}
-	c.metrics.cycles.Add(float64(n))
-	return w, nil
+	c.spent += time.Since(began)
+	return w, c.predict(ctx, w, start)
 }
 
 // load reads the buckets that the boundaries of [start, end) look back on, and those
@@ -209,43 +213,55 @@ func (c *cycles) adapt(brought int) {
 	}
 }
 
-// predict stores the predictions of the boundaries of w from the bucket at start on,
-// and returns how many boundaries there were. They are stored in order, so that a stop
-// in between leaves no gap before LastCycle.
-func (c *cycles) predict(ctx context.Context, w *window, start time.Time) (int, error) {
-	var rows []traffic.Prediction
-	n, last := 0, 0
+// predict computes the predictions of the boundaries of w from the bucket at start on,
+// and stores full batches. They are stored in order, so that a stop in between leaves
+// no gap before LastCycle.
+func (c *cycles) predict(ctx context.Context, w *window, start time.Time) error {
 	for _, s := range w.sizes {
 		if s.start.Before(start) {
 			continue
 		}
-		if len(rows) > 0 && len(rows)+last > batchRows {
-			if err := c.put(ctx, rows); err != nil {
-				return n, err
+		if len(c.pending)+c.last > batchRows {
+			if err := c.flush(ctx); err != nil {
+				return err
 			}
-			rows = rows[:0]
 		}
-		before := len(rows)
-		rows = c.forecast(rows, w, s.start.Add(c.cfg.Step))
-		n, last = n+1, len(rows)-before
-	}
-	if err := c.put(ctx, rows); err != nil {
-		return n, err
-	}
-	if n > 0 {
-		c.newest = slices.Clone(rows[len(rows)-last:])
-	}
-	return n, nil
-}
-
-func (c *cycles) put(ctx context.Context, rows []traffic.Prediction) error {
-	for part := range slices.Chunk(rows, batchRows) {
-		if err := c.forecasts.PutPredictions(ctx, part); err != nil {
-			return fmt.Errorf("store predictions: %w", err)
-		}
-		c.metrics.generated.Add(float64(len(part)))
+		began, before := time.Now(), len(c.pending)
+		c.pending = c.forecast(c.pending, w, s.start.Add(c.cfg.Step))
+		c.last = len(c.pending) - before
+		c.waiting++
+		c.spent += time.Since(began)
 	}
 	return nil
+}
+
+// flush stores what is pending. After an error the store is asked again where to go on:
+// it alone knows what it has.
+func (c *cycles) flush(ctx context.Context) error {
+	began := time.Now()
+	for part := range slices.Chunk(c.pending, batchRows) {
+		if err := c.forecasts.PutPredictions(ctx, part); err != nil {
+			c.forget()
+			return fmt.Errorf("store predictions: %w", err)
+		}
+	}
+	c.spent += time.Since(began)
+	c.metrics.generated.Add(float64(len(c.pending)))
+	c.metrics.cycles.Add(float64(c.waiting))
+	for range c.waiting {
+		c.metrics.duration.Observe(c.spent.Seconds() / float64(c.waiting))
+	}
+	if c.waiting > 0 {
+		c.newest = slices.Clone(c.pending[len(c.pending)-c.last:])
+	}
+	c.pending, c.waiting, c.spent, c.last = c.pending[:0], 0, 0, 0
+	return nil
+}
+
+// forget goes back to the state before resume.
+func (c *cycles) forget() {
+	c.begun, c.next, c.settled = false, time.Time{}, nil
+	c.pending, c.waiting, c.spent, c.last = c.pending[:0], 0, 0, 0
 }
 
 // forecast appends the predictions of one boundary, by road, then by horizon.

@@ -401,6 +401,47 @@ func TestWatermarkIsCapped(t *testing.T) {
 	}
 }
 
+// TestStoreFailsInBetween: a store that refuses every third write, also halfway through
+// catching up, leaves no hole and no cycle twice in one write.
+func TestStoreFailsInBetween(t *testing.T) {
+	rs := city(11, 12, 24)
+	b := newBench(t)
+	b.cycles.forecasts = &refusing{Forecasts: b.db, tb: t}
+	b.add(rs...)
+	failures := 0
+	for b.r.early(t.Context()) != nil {
+		if failures++; failures > 20 {
+			t.Fatal("never succeeds")
+		}
+	}
+	if failures < 2 {
+		t.Errorf("only %d failures: the test tests nothing", failures)
+	}
+	checkTable(t, b.table(), expected(rs, mustZone(t)))
+}
+
+// refusing refuses every third write.
+type refusing struct {
+	Forecasts
+	tb    testing.TB
+	calls int
+}
+
+func (r *refusing) PutPredictions(ctx context.Context, ps []traffic.Prediction) error {
+	seen := map[traffic.Prediction]bool{}
+	for _, p := range ps {
+		name := traffic.Prediction{At: p.At, Road: p.Road, HorizonMin: p.HorizonMin, Model: p.Model}
+		if seen[name] {
+			r.tb.Errorf("%v is twice in one write", name)
+		}
+		seen[name] = true
+	}
+	if r.calls++; r.calls%3 == 1 {
+		return errGone
+	}
+	return r.Forecasts.PutPredictions(ctx, ps)
+}
+
 func TestConfigValidate(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"zone":            func(c *Config) { c.Zone = "Paris" },
