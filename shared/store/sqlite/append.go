@@ -14,7 +14,7 @@ import (
 const (
 	// slotWidth is the length of the blocks that traffic_raw is clustered by, in
 	// microseconds. Part of the file format.
-	slotWidth = 300_000_000
+	slotWidth = 60_000_000
 	// waryBatches is for how many batches after a duplicate each insert
 	// asks which rows were new.
 	waryBatches = 16

@@ -7,8 +7,8 @@
 // file; a writer waits a few seconds for another process's transaction and then
 // says that the file is locked.
 //
-// Nothing scans the whole history. Readings are clustered by blocks of five
-// minutes and, within them, by sensor: see migration/00001_initial.sql for the
+// Nothing scans the whole history. Readings are clustered by blocks of a
+// minute and, within them, by sensor: see migration/00001_initial.sql for the
 // layout and why. Memory is bounded by the page caches (about 32 MiB) and by what
 // the writer remembers of up to 200,000 roads, so that it need not ask
 // for them again with each batch.

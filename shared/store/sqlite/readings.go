@@ -58,50 +58,6 @@ func (s *Store) Readings(ctx context.Context, q store.ReadingQuery) ([]traffic.R
 	return row.Cut(out, limit, func(r *traffic.Reading) []any { return []any{row.Micros(r.At), r.Sensor} })
 }
 
-// manyRoads is from how many roads on a time window is read as a whole
-// instead of road by road.
-const manyRoads = 64
-
-// Buckets averages readings by road and time.
-func (s *Store) Buckets(ctx context.Context, q store.BucketQuery) ([]traffic.Bucket, error) {
-	if q.From.IsZero() || q.To.IsZero() || q.Width < time.Second || q.Width%time.Second != 0 {
-		return nil, fmt.Errorf("average readings: from %s, to %s, width %s: want both bounds and a width of whole seconds, at least 1s",
-			q.From, q.To, q.Width)
-	}
-	lo, hi := row.Range(q.From, q.To)
-	if lo >= hi || (q.Roads != nil && len(q.Roads) == 0) {
-		return nil, nil
-	}
-	roads, err := list(q.Roads)
-	if err != nil {
-		return nil, fmt.Errorf("average readings: %w", err)
-	}
-	width := q.Width.Microseconds()
-	// The remainder is taken twice so that buckets before 1970 begin right, too.
-	sel := new(query).add(`SELECT r.road_id, r.ts - ((r.ts % ? + ?) % ?) AS start, avg(r.speed_kmh), avg(r.flow_rate), avg(r.occupancy),
-		avg(r.score), count(*)`, width, width, width)
-	if q.Roads != nil && len(q.Roads) < manyRoads {
-		sel.add(`FROM (SELECT DISTINCT value AS road_id FROM json_each(?)) j CROSS JOIN road_sensors p ON p.road_id = j.road_id
-			CROSS JOIN traffic_slots t CROSS JOIN traffic_raw r
-			ON r.slot = t.slot AND r.sensor_id = p.sensor_id AND r.road_id = p.road_id
-			WHERE t.slot BETWEEN ? AND ? AND r.ts >= ? AND r.ts < ?`, roads, slot(lo), slot(hi-1), lo, hi)
-	} else {
-		sel.add(`FROM traffic_raw r WHERE r.slot BETWEEN ? AND ? AND r.ts >= ? AND r.ts < ?`, slot(lo), slot(hi-1), lo, hi).
-			when(q.Roads != nil, `AND r.road_id IN (SELECT value FROM json_each(?))`, roads)
-	}
-	sel.add(`GROUP BY r.road_id, start ORDER BY r.road_id, start`)
-	var out []traffic.Bucket
-	err = s.each(ctx, "average readings", sel, func(rows *sql.Rows) error {
-		b := traffic.Bucket{Width: q.Width}
-		var start int64
-		err := rows.Scan(&b.Road, &start, (*value)(&b.Speed), (*value)(&b.Flow), (*value)(&b.Occupancy), (*value)(&b.Score), &b.Samples)
-		b.Start = row.Time(start)
-		out = append(out, b)
-		return err
-	})
-	return out, err
-}
-
 // Latest lists the newest state of each road, by road.
 func (s *Store) Latest(ctx context.Context, f store.RoadFilter, p store.Page) ([]traffic.RoadState, store.Cursor, error) {
 	sel := new(query).add(`SELECT ` + readingColumns + ` FROM road_latest r`)

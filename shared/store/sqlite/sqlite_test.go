@@ -24,3 +24,5 @@ func backend() storetest.Backend {
 }
 
 func TestStore(t *testing.T) { storetest.Test(t, backend()) }
+
+func BenchmarkStore(b *testing.B) { storetest.Bench(b, backend()) }

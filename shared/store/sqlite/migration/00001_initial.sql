@@ -2,7 +2,7 @@
 
 -- Times are whole microseconds since 1970-01-01 UTC. Text compares by byte.
 
--- Rows are clustered by blocks of five minutes (slot = ts div 300 s, rounded
+-- Rows are clustered by blocks of one minute (slot = ts div 60 s, rounded
 -- down), then by sensor: new data touches few pages, a time window is one range,
 -- retention drops whole slots, and (sensor_id, ts) is unique because ts gives slot.
 -- No other index is needed: traffic_slots and road_sensors lead to a road's rows.
