@@ -1,5 +1,10 @@
-// Package dashboard holds the control-room page as it was built, for the programs that
-// serve it. The page itself is TypeScript in src; `make dashboard` builds it into dist.
+// Package dashboard is the built control-room page as files inside the binary.
+//
+// It promises a file system whose root holds index.html once the page was built
+// (`npm ci && npm run build` in this folder), and which is empty but for .gitkeep
+// before that, so that Go builds on a fresh clone. It serves nothing itself: the API
+// does, and tells people what to do when index.html is missing. The page's source
+// is TypeScript, see README.md in this folder.
 package dashboard
 
 import (
@@ -10,12 +15,13 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// Files is the built page with index.html at its root. It holds no index.html when the
-// program was built before the page.
+// Files returns the built page. Files under assets/ have their content's hash in
+// their name and may be cached for ever; index.html may not.
 func Files() fs.FS {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {
-		panic(err) // "dist" is a valid path: fs.Sub knows no other error
+		// Sub refuses only malformed names, and this one is a constant.
+		panic(err)
 	}
 	return files
 }

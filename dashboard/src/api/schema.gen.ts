@@ -350,8 +350,8 @@ export interface paths {
         };
         /**
          * The process can do its work
-         * @description `degraded` (200) means that something is missing and the rest works; `unavailable` (503)
-         *     means that requests will fail.
+         * @description `missing` names what does not work. 200 means that the rest works without it, 503 that requests
+         *     will fail.
          */
         get: operations["readyz"];
         put?: never;
@@ -406,6 +406,12 @@ export interface components {
             allowed?: string;
         };
         Credentials: {
+            /** Format: email */
+            email: string;
+            /** Format: password */
+            password: string;
+        };
+        Registration: {
             /** Format: email */
             email: string;
             /**
@@ -700,14 +706,12 @@ export interface components {
             status: "ok";
         };
         Readiness: {
-            /** @enum {string} */
-            status: "ready" | "degraded" | "unavailable";
-            checks: {
-                name: string;
-                ok: boolean;
-                /** @description Whether requests fail without it. */
-                required: boolean;
-            }[];
+            /** @description Whether requests can be answered. */
+            ready: boolean;
+            /** @description What does not work, by name; with `ready` true the rest works without it. */
+            missing: {
+                [key: string]: string;
+            };
         };
         /** @enum {string} */
         LiveChannel: "traffic_update" | "predictions" | "reroutes";
@@ -939,7 +943,7 @@ export interface components {
         ETag: string;
         /** @description Seconds to wait before the next try. */
         RetryAfter: number;
-        /** @description What is left, such as `"api";r=190;t=1`: r requests now, t seconds until the next one when r is 0. */
+        /** @description What is left, such as `"api";r=190;t=1`: r requests now, t seconds until the whole quota is there again. */
         RateLimit: string;
         /** @description The policy, such as `"api";q=200;w=4`: q requests in w seconds. */
         RateLimitPolicy: string;
@@ -957,7 +961,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: components["requestBodies"]["Credentials"];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Registration"];
+            };
+        };
         responses: {
             201: components["responses"]["Session"];
             400: components["responses"]["BadRequest"];
@@ -1397,7 +1405,6 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
-            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
         };
     };
@@ -1424,7 +1431,6 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
-            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
         };
     };

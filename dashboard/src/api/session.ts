@@ -105,7 +105,11 @@ export class SessionKeeper {
 
   private keep(session: Session): void {
     this.session = session;
-    this.storage.setItem(STORAGE_KEY, JSON.stringify(session));
+    try {
+      this.storage.setItem(STORAGE_KEY, JSON.stringify(session));
+    } catch {
+      // Without storage the login lasts until the page is left.
+    }
     if (this.login.get().user?.id !== session.user.id) this.login.set({ user: session.user });
   }
 

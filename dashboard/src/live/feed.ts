@@ -106,7 +106,11 @@ export class LiveFeed {
     }
     if (attempt !== this.attempt) return;
     this.watch();
-    this.socket = this.listen(this.open(this.address(), ['cityflow.v1', `bearer.${token}`]));
+    try {
+      this.socket = this.listen(this.open(this.address(), ['cityflow.v1', `bearer.${token}`]));
+    } catch {
+      this.lose();
+    }
   }
 
   private address(): string {

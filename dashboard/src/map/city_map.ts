@@ -20,7 +20,7 @@ import type { Theme } from '../theme/theme';
 import { describeRoad } from './describe';
 import { sizeAt } from './expression';
 import { FitControl } from './fit_control';
-import { boundsOfRoads, middle, middlePiece, near } from '../state/geometry';
+import { boundsOfRoads, middle, middlePiece, near, sameBounds } from '../state/geometry';
 import { HighlightLayer, type Highlights, type Role } from './highlight_layer';
 import { OFFSETS, type RoadPaint } from './road_style';
 import { RoadsLayer } from './roads_layer';
@@ -37,6 +37,7 @@ const PADDING_PX = 36;
 const NARROW_PX = 600;
 const LEGEND_PX = 96;
 const CLOSE_ZOOM = 14.5;
+const EASE_MS = 600;
 
 export class CityMap {
   private readonly gl: GLMap;
@@ -47,7 +48,9 @@ export class CityMap {
   private readonly resize: ResizeObserver;
   private theme: Theme;
   private loaded = false;
-  private placed = false;
+  /** Whether the user chose what to look at; until then the map shows the whole city. */
+  private touched = false;
+  private shownBounds: Bounds | null = null;
   private shownRoad: string | null = null;
 
   /** Throws when the browser cannot draw with WebGL 2. */
@@ -133,7 +136,8 @@ export class CityMap {
     this.gl.addControl(new NavigationControl({ showCompass: false }), 'top-left');
     this.gl.addControl(
       new FitControl(() => {
-        this.fit();
+        this.touched = true;
+        this.fitCity();
       }),
       'top-left',
     );
@@ -162,7 +166,13 @@ export class CityMap {
       this.roads.paint(ids);
     }));
     this.listen();
+    const { map } = view.link.get();
+    if (map) {
+      this.touched = true;
+      this.gl.jumpTo({ center: [map.lng, map.lat], zoom: map.zoom });
+    }
     this.showNetwork();
+    this.followLink();
   }
 
   private follow(cell: { subscribe(run: () => void): () => void }, run: () => void): void {
@@ -180,9 +190,12 @@ export class CityMap {
     this.gl.on('mouseout', () => {
       this.tooltip.hide();
     });
+    this.gl.on('movestart', (event) => {
+      if (event.originalEvent) this.touched = true;
+    });
     this.gl.on('moveend', () => {
-      // Programmatic moves at the start are not worth a link; the user's are.
-      if (this.placed) this.options.view.go({ map: this.position() });
+      // The whole city is what everybody sees at first: that is not worth a link.
+      if (this.touched) this.options.view.go({ map: this.position() });
     });
   }
 
@@ -213,20 +226,15 @@ export class CityMap {
     if (!network) return;
     this.roads.setNetwork(network);
     this.showHighlights(false);
-    if (!this.placed && network.bounds) this.place();
+    if (!this.touched && network.bounds && !sameBounds(network.bounds, this.shownBounds)) {
+      this.shownBounds = network.bounds;
+      this.fitTo(network.bounds, false);
+    }
   }
 
-  /** The first look: where the link says, else the whole city. */
-  private place(): void {
-    const position = this.options.view.link.get().map;
-    if (position) this.go(position);
-    else this.fit(false);
-    this.placed = true;
-  }
-
-  private fit(animate = true): void {
+  private fitCity(): void {
     const bounds = this.network()?.bounds;
-    if (bounds) this.fitTo(bounds, animate);
+    if (bounds) this.fitTo(bounds, true);
   }
 
   private fitTo([west, south, east, north]: Bounds, animate: boolean): void {
@@ -239,7 +247,8 @@ export class CityMap {
 
   /** Moves to a position, at once where the user asked for reduced motion. */
   private go({ lng, lat, zoom }: MapPosition): void {
-    this.gl.easeTo({ center: [lng, lat], zoom, duration: this.placed ? 600 : 0 });
+    this.touched = true;
+    this.gl.easeTo({ center: [lng, lat], zoom, duration: EASE_MS });
   }
 
   private position(): MapPosition {
@@ -249,7 +258,7 @@ export class CityMap {
 
   private followLink(): void {
     const { map, road } = this.options.view.link.get();
-    if (map && this.placed && !near(map, this.position())) this.go(map);
+    if (map && !near(map, this.position())) this.go(map);
     else if (road !== null && road !== this.shownRoad) this.reveal(road);
     this.shownRoad = road;
     this.showHighlights(false);
@@ -270,7 +279,9 @@ export class CityMap {
     this.highlight.show(network, highlights);
     const advised = move && this.options.view.advice.get() !== null;
     const bounds = advised ? boundsOfRoads(network, highlights) : null;
-    if (bounds) this.fitTo(bounds, true);
+    if (!bounds) return;
+    this.touched = true;
+    this.fitTo(bounds, true);
   }
 
   private highlights(): Highlights {
@@ -278,7 +289,8 @@ export class CityMap {
     const roles = new Map<string, Role>();
     const { road } = view.link.get();
     if (road !== null) roles.set(road, 'selected');
-    const advice = findAdvice(city.advice.get() ?? [], view.advice.get());
+    const chosen = view.link.get().tab === 'advice' ? view.advice.get() : null;
+    const advice = findAdvice(city.advice.get() ?? [], chosen);
     for (const step of advice?.path ?? []) roles.set(step.road_id, 'detour');
     if (advice) roles.set(advice.route_id, 'avoid');
     return roles;

@@ -56,7 +56,7 @@ function FeedState({ feed }: { feed: LiveFeed }) {
   const last = useCell(feed.lastMessageAt);
   const now = useNow(1000);
   return (
-    <div class={`feed feed-${status.state}`} role="status" aria-live="off">
+    <div class={`feed feed-${status.state}`}>
       <span class="feed-dot" aria-hidden="true" />
       <span>{feedText(status, last, now)}</span>
       {status.state === 'waiting' && (

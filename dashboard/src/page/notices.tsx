@@ -1,8 +1,10 @@
 import { t } from '../text/text';
-import { duration } from '../units/format';
+import { Clock } from '../units/format';
 import { failureText } from '../room/failure_text';
-import { useCell, useNow } from '../room/hooks';
+import { useCell } from '../room/hooks';
 import type { Room } from '../room/room';
+
+const clock = new Clock();
 
 /** Failed tries in a row before the loss is worth a banner; the header shows the first. */
 const WORTH_A_BANNER = 2;
@@ -30,8 +32,7 @@ export function Notices({ room }: { room: Room }) {
 }
 
 function LostNotice({ room }: { room: Room }) {
-  const last = useCell(room.feed.lastMessageAt);
-  const now = useNow(5000);
-  const text = last === null ? t('feed.lostNever') : t('feed.lost', { age: duration(now - last) });
+  const watermark = useCell(room.city.roads.watermark);
+  const text = watermark === null ? t('feed.lostNever') : t('feed.lost', { time: clock.full(watermark) });
   return <p class="notice notice-bad">{text}</p>;
 }

@@ -24,6 +24,7 @@ const HEIGHT_PX = 190;
 
 export class RoadChart {
   private plot: uPlot | null = null;
+  private look: ChartLook | null = null;
   private container: HTMLElement | null = null;
   private readonly clock = new Clock();
   private readonly readout = document.createElement('p');
@@ -43,20 +44,27 @@ export class RoadChart {
     this.resize.disconnect();
     this.plot?.destroy();
     this.plot = null;
+    this.look = null;
     this.readout.remove();
     this.container = null;
   }
 
   draw(data: ChartData, look: ChartLook): void {
     if (!this.container) return;
+    const columns = [data.times, data.measured, data.forecast, data.lower, data.upper] as uPlot.AlignedData;
+    const same = this.look?.theme === look.theme && this.look.axis === look.axis;
+    this.look = look;
+    if (this.plot && same) {
+      this.plot.setData(columns);
+      return;
+    }
     this.plot?.destroy();
-    const columns = [data.times, data.measured, data.forecast, data.lower, data.upper];
-    this.plot = new uPlot(this.options(data, look), columns as uPlot.AlignedData, this.container);
+    this.plot = new uPlot(this.options(look), columns, this.container);
     this.container.append(this.readout);
     this.say(null, look);
   }
 
-  private options(data: ChartData, look: ChartLook): uPlot.Options {
+  private options(look: ChartLook): uPlot.Options {
     const { tokens } = look.theme;
     return {
       width: this.container?.clientWidth ?? 0,
@@ -67,7 +75,7 @@ export class RoadChart {
       axes: this.axes(look),
       series: [
         {},
-        { stroke: tokens.accent, width: 1.8, fill: `${tokens.accent}22`, points: { show: isSparse(data) } },
+        { stroke: tokens.accent, width: 1.8, fill: `${tokens.accent}22`, points: { show: isSparse } },
         {
           stroke: tokens.forecast, width: 1.8, dash: [5, 4],
           points: { show: true, size: 7, width: 1.5, stroke: tokens.forecast, fill: tokens.surface },
@@ -123,6 +131,6 @@ function legend(text: string, className: string): Node[] {
 }
 
 /** Few points are drawn as dots: a line through three of them says too much. */
-function isSparse(data: ChartData): boolean {
-  return data.measured.filter((v) => typeof v === 'number').length < 30;
+function isSparse(u: uPlot, series: number): boolean {
+  return (u.data[series] ?? []).filter((v) => typeof v === 'number').length < 30;
 }

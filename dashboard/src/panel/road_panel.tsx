@@ -64,6 +64,7 @@ function useFocusReturn(heading: { current: HTMLElement | null }): void {
 
 function Known({ room, road }: { room: Room; road: Road }) {
   const detail = useCell(room.watch.detail);
+  const watermark = useCell(room.city.roads.watermark);
   const state = room.city.roads.get(road.id);
   return (
     <>
@@ -72,7 +73,7 @@ function Known({ room, road }: { room: Room; road: Road }) {
       {detail?.road === road.id && (
         <>
           <ChartSection theme={room.theme} detail={detail} newest={state?.at ?? null} />
-          <ForecastTable detail={detail} watermark={room.city.roads.watermark.get()} />
+          <ForecastTable detail={detail} watermark={watermark} />
         </>
       )}
     </>

@@ -29,7 +29,7 @@ interface TableProps {
 export function RoadsTable({ room, rows, sort, onSort, onHold }: TableProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const { scrollTop, height } = useScroll(scroller);
-  const rowPx = ROW_REM * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const rowPx = ROW_REM * remPx();
   const [active, setActive] = useState(0);
   const moved = useRef(false);
   const { first, last } = rowWindow(scrollTop, height, rowPx, rows.length);
@@ -84,6 +84,12 @@ export function RoadsTable({ room, rows, sort, onSort, onHold }: TableProps) {
       </div>
     </div>
   );
+}
+
+/** The size of a rem in pixels; it differs between a laptop and a wall screen. */
+function remPx(): number {
+  const size = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  return Number.isFinite(size) ? size : 16;
 }
 
 function useScroll(box: { current: HTMLElement | null }): { scrollTop: number; height: number } {

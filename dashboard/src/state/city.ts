@@ -17,7 +17,7 @@ export type Loading<T> =
   | { readonly state: 'failed'; readonly failure: Failure };
 
 /** Roads that nobody heard of make the network be read again, at most this often, in ms. */
-const RELOAD_MS = 15_000;
+const RELOAD_MS = 4_000;
 
 /** The horizon whose forecasts are kept for every road, in minutes. */
 export const OUTLOOK_MIN = 30;

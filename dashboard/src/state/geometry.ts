@@ -47,6 +47,10 @@ export function boundsOfRoads(network: Network, roads: { has(id: string): boolea
   return boundsOf({ type: 'FeatureCollection', features });
 }
 
+export function sameBounds(a: Bounds, b: Bounds | null): boolean {
+  return b !== null && a.every((side, i) => side === b[i]);
+}
+
 /** Whether two positions look the same on a screen. */
 export function near(a: MapPosition, b: MapPosition): boolean {
   // A screen at zoom z is in the order of 360 * 2^-z degrees wide.

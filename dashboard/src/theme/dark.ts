@@ -22,7 +22,7 @@ export const dark: Theme = {
   },
   map: {
     land: '#10151a',
-    roadNone: '#262e36',
+    roadNone: '#2b353f',
     roadStale: '#5b6671',
     roadCasing: '#0a0d10',
     selected: '#ffffff',

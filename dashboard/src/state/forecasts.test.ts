@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { MINUTE, prediction, reading, T0 } from '../../test-support/samples';
+import { latestForecast, trend } from './forecasts';
+
+test('the forecast in force is the newest of one model, by horizon', () => {
+  const forecast = latestForecast([
+    prediction('a', T0, 30), prediction('a', T0, 5), prediction('a', T0, 5, { model_version: 'profile' }),
+    prediction('a', T0 - 5 * MINUTE, 5),
+  ]);
+  expect(forecast?.points.map((p) => p.horizon_min)).toEqual([5, 30]);
+  expect(forecast).toMatchObject({ at: T0, model: 'ewma-lr-v2', scoreVersion: 'v1' });
+  expect(latestForecast([])).toBeNull();
+});
+
+test('a trend compares scores of the same formula', () => {
+  const now = reading('a', T0, { congestion_score: 0.9, congestion_score_v1: 0.4 });
+  expect(trend(now, prediction('a', T0, 30, { congestion_score: 0.5 }))).toBeCloseTo(0.1);
+  expect(trend(now, prediction('a', T0, 30, { congestion_score: 0.5, score_version: 'v2' }))).toBeCloseTo(-0.4);
+  expect(trend(now, undefined)).toBeNull();
+  expect(trend(reading('a', T0, { congestion_score_v1: null }), prediction('a', T0, 30))).toBeNull();
+});
