@@ -23,14 +23,14 @@ var cycleAt = time.Date(2024, 3, 5, 7, 30, 0, 0, time.UTC)
 
 // A town is a rerouter with a real store and bus.
 type town struct {
-	t     *testing.T
+	t     testing.TB
 	store *sqlite.Store
 	bus   *inproc.Bus
 	reg   *prometheus.Registry
 	*Rerouter
 }
 
-func newTown(t *testing.T, cfg Config, roads []traffic.Road) *town {
+func newTown(t testing.TB, cfg Config, roads []traffic.Road) *town {
 	t.Helper()
 	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "town.db"), slog.New(slog.DiscardHandler))
 	if err != nil {

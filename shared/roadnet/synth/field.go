@@ -13,7 +13,7 @@ type field struct {
 }
 
 func newField(c *plan) *field {
-	f := &field{cell: c.radius / 70}
+	f := &field{cell: c.radius / 55}
 	f.half = int(1.45*c.radius/f.cell) + 2
 	side := 2*f.half + 1
 	f.values, f.river = make([]vec, side*side), make([]float64, side*side)

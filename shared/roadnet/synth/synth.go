@@ -64,7 +64,8 @@ func Generate(p Params) *roadnet.Network {
 	f := newField(c)
 	// How many roads there are follows from how far apart they are, but not by a
 	// formula: correct the distance until the number is right.
-	spacing, nearest := 1.0, math.Inf(1)
+	const usual, tolerance = 0.83, 0.06
+	spacing, nearest := usual, math.Inf(1)
 	var best []traffic.Road
 	for range 8 {
 		roads := build(p, c, f, spacing)
@@ -72,7 +73,7 @@ func Generate(p Params) *roadnet.Network {
 		if off := math.Abs(ratio - 1); off < nearest {
 			nearest, best = off, roads
 		}
-		if nearest < 0.04 {
+		if nearest < tolerance {
 			break
 		}
 		spacing *= math.Sqrt(ratio)

@@ -100,7 +100,7 @@ func TestFastestAgreesWithGonum(t *testing.T) {
 			speeds := randomSpeeds(rng, g.Roads())
 			f := NewFinder(g, speeds, 0)
 			var found, none int
-			for range 40 {
+			for range 25 {
 				q := randomQuery(rng, g)
 				want := bruteForce(g, f.search.seconds, q)
 				way, got, ok := f.search.fastest(q)
@@ -116,7 +116,7 @@ func TestFastestAgreesWithGonum(t *testing.T) {
 					t.Fatalf("%+v: %g s (roads add up to %g), gonum %g", q, got, sum, want)
 				}
 			}
-			if found < 20 {
+			if found < 12 {
 				t.Errorf("only %d of %d queries had a way", found, found+none)
 			}
 		})
@@ -205,7 +205,7 @@ func checkDetour(t *testing.T, g *Graph, speeds []float64, r int32, d Detour, mi
 	}
 }
 
-// Every road of Paris is jammed in turn, with the others at random speeds.
+// Every fourth road is jammed in turn, with the others at random speeds.
 func TestDetoursKeepTheirPromises(t *testing.T) {
 	for name, n := range map[string]*roadnet.Network{
 		"paris": paris(t), "generated city": synth.Generate(synth.Params{Seed: 5}),
@@ -216,7 +216,7 @@ func TestDetoursKeepTheirPromises(t *testing.T) {
 			g := NewGraph(n.Roads)
 			outcomes := make(map[Outcome]int)
 			longer := 0
-			for r := range int32(g.Roads()) {
+			for r := int32(0); r < int32(g.Roads()); r += 4 {
 				speeds := randomSpeeds(rng, g.Roads())
 				speeds[r] = 5
 				d, outcome := NewFinder(g, speeds, minGain).Around(r)
@@ -230,7 +230,7 @@ func TestDetoursKeepTheirPromises(t *testing.T) {
 				}
 			}
 			t.Logf("%v, %d of them longer than the road itself", outcomes, longer)
-			if outcomes[Found] < g.Roads()/4 || outcomes[NoDetour] == 0 || longer == 0 {
+			if outcomes[Found] < g.Roads()/16 || outcomes[NoDetour] == 0 || longer == 0 {
 				t.Errorf("%v, %d longer: want all kinds", outcomes, longer)
 			}
 		})
