@@ -28,12 +28,12 @@ import (
 func Import(ctx context.Context, path string) (*Network, *Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("import roads: %w", err)
+		return nil, nil, fmt.Errorf("read road network: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // only read
 	n, rep, err := read(ctx, filepath.Base(path), f)
 	if err != nil {
-		return nil, nil, fmt.Errorf("import roads: %w", err)
+		return nil, nil, fmt.Errorf("read road network: %w", err)
 	}
 	return n, rep, nil
 }

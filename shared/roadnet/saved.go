@@ -26,14 +26,14 @@ const maxSavedBytes = 1 << 30
 func Save(path string, n *Network) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp*")
 	if err != nil {
-		return fmt.Errorf("save roads: %w", err)
+		return fmt.Errorf("save road network: %w", err)
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
 	if err := errors.Join(writeSaved(f, n), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("save roads to %s: %w", path, err)
+		return fmt.Errorf("save road network to %s: %w", path, err)
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("save roads: %w", err)
+		return fmt.Errorf("save road network: %w", err)
 	}
 	return nil
 }
