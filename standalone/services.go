@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/2zrhun/city-flow/cloud/api"
@@ -63,7 +65,11 @@ func (h *house) openAgent() (err error) {
 	if user != "" {
 		cfg.Broker.Users = map[string]string{user: password}
 	}
-	if h.services.agent, err = agent.New(cfg, h.log, h.proc.Metrics); err != nil {
+	h.services.agent, err = agent.New(cfg, h.log, h.proc.Metrics)
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("--mqtt-addr: %w", err)
+	}
+	if err != nil {
 		return err
 	}
 	h.services.checks["buffer"] = h.services.agent.CheckBuffer

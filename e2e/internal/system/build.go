@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,17 +13,24 @@ import (
 // Root is the top folder of the repository.
 func Root(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	dir, err := root()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+func root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
 	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			return dir
+			return dir, nil
 		}
 	}
-	t.Fatal("no go.work above the working directory: the end-to-end tests run inside the repository")
-	return ""
+	return "", errors.New("no go.work above the working directory: the end-to-end tests run inside the repository")
 }
 
 // Data is the path of a file of public traffic data beside the repository. The test
@@ -42,9 +50,13 @@ func Data(t testing.TB, elem ...string) string {
 
 // Build compiles a package of the repository, such as "./standalone", without the
 // race detector, since it is also what the benchmark measures.
-func Build(ctx context.Context, root, pkg, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, pkg)
-	cmd.Dir = root
+func Build(ctx context.Context, pkg, out string) error {
+	top, err := root()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, pkg)
+	cmd.Dir = top
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", pkg, err, msg)
 	}

@@ -56,6 +56,12 @@ func (c *Client) Get(t testing.TB, path string, out any) {
 	}
 }
 
+// Status is the status code of GET path.
+func (c *Client) Status(t testing.TB, path string) int {
+	t.Helper()
+	return c.do(t, http.MethodGet, path, nil, nil)
+}
+
 func (c *Client) do(t testing.TB, method, path string, body []byte, out any) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, c.base+path, bytes.NewReader(body))
@@ -77,6 +83,9 @@ func (c *Client) do(t testing.TB, method, path string, body []byte, out any) int
 	}
 	if res.StatusCode/100 != 2 {
 		t.Logf("%s %s: %s", method, path, data)
+		return res.StatusCode
+	}
+	if out == nil {
 		return res.StatusCode
 	}
 	if err := json.Unmarshal(data, out); err != nil {
