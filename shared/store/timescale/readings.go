@@ -1,0 +1,156 @@
+package timescale
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/2zrhun/city-flow/shared/store"
+	"github.com/2zrhun/city-flow/shared/store/internal/row"
+	"github.com/2zrhun/city-flow/shared/traffic"
+)
+
+const readingColumns = `r.ts, r.sensor_id, r.road_id, r.speed_kmh, r.flow_rate, r.occupancy, r.score, r.quality, r.edge_id`
+
+func scanReading(rows pgx.Rows, r *traffic.Reading) error {
+	var sensor, road, edge string
+	var quality int64
+	err := rows.Scan(&r.At, &sensor, &road, (*value)(&r.Speed), (*value)(&r.Flow), (*value)(&r.Occupancy), (*value)(&r.Score), &quality, &edge)
+	r.At, r.Quality = r.At.UTC(), traffic.Quality(quality)
+	r.Sensor, r.Road, r.Edge = traffic.SensorID(sensor), traffic.RoadID(road), traffic.EdgeID(edge)
+	return err
+}
+
+// Readings lists a road's readings: newest first, then by sensor.
+func (s *Store) Readings(ctx context.Context, q store.ReadingQuery) ([]traffic.Reading, store.Cursor, error) {
+	lo, hi := bounds(q.From, q.To)
+	limit := row.Limit(q.Page)
+	sel := new(query).add(`SELECT `+readingColumns+` FROM traffic_raw r WHERE r.road_id = ? AND r.ts >= ? AND r.ts < ?`, row.Text(q.Road), lo, hi)
+	if q.Page.After != "" {
+		var us int64
+		var sensor string
+		if err := q.Page.After.Parse(&us, &sensor); err != nil {
+			return nil, "", fmt.Errorf("list readings: %w", err)
+		}
+		at := row.Time(us)
+		sel.add(`AND r.ts <= ? AND (r.ts < ? OR r.sensor_id > ?)`, at, at, row.Text(sensor))
+	}
+	sel.add(`ORDER BY r.ts DESC, r.sensor_id LIMIT ?`, limit+1)
+	var out []traffic.Reading
+	err := s.each(ctx, "list readings", sel, func(rows pgx.Rows) error {
+		var r traffic.Reading
+		err := scanReading(rows, &r)
+		out = append(out, r)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return row.Cut(out, limit, func(r *traffic.Reading) []any { return []any{row.Micros(r.At), r.Sensor} })
+}
+
+// Buckets averages readings by road and time.
+func (s *Store) Buckets(ctx context.Context, q store.BucketQuery) ([]traffic.Bucket, error) {
+	if q.From.IsZero() || q.To.IsZero() || q.Width < time.Second || q.Width%time.Second != 0 {
+		return nil, fmt.Errorf("average readings: from %s, to %s, width %s: want both bounds and a width of whole seconds, at least 1s",
+			q.From, q.To, q.Width)
+	}
+	lo, hi := bounds(q.From, q.To)
+	sel := new(query).add(`SELECT r.road_id, date_bin(?, r.ts, '1970-01-01T00:00:00Z') AS start,
+		avg(r.speed_kmh), avg(r.flow_rate), avg(r.occupancy), avg(r.score), count(*) FROM traffic_raw r WHERE r.ts >= ? AND r.ts < ?`,
+		pgtype.Interval{Microseconds: q.Width.Microseconds(), Valid: true}, lo, hi).
+		when(q.Roads != nil, `AND r.road_id = ANY(?)`, row.IDs(q.Roads)).
+		add(`GROUP BY r.road_id, start ORDER BY r.road_id, start`)
+	var out []traffic.Bucket
+	err := s.each(ctx, "average readings", sel, func(rows pgx.Rows) error {
+		b := traffic.Bucket{Width: q.Width}
+		var road string
+		err := rows.Scan(&road, &b.Start, (*value)(&b.Speed), (*value)(&b.Flow), (*value)(&b.Occupancy), (*value)(&b.Score), &b.Samples)
+		b.Road, b.Start = traffic.RoadID(road), b.Start.UTC()
+		out = append(out, b)
+		return err
+	})
+	return out, err
+}
+
+// Latest lists the newest state of each road, by road.
+func (s *Store) Latest(ctx context.Context, f store.RoadFilter, p store.Page) ([]traffic.RoadState, store.Cursor, error) {
+	sel := new(query).add(`SELECT ` + readingColumns + ` FROM road_latest r`)
+	if f.BBox != nil {
+		sel.add(`JOIN roads g ON g.road_id = r.road_id`)
+	}
+	if err := filterRoads(sel, "g", f, p); err != nil {
+		return nil, "", fmt.Errorf("list latest states: %w", err)
+	}
+	limit := row.Limit(p)
+	sel.add(`ORDER BY r.road_id LIMIT ?`, limit+1)
+	var out []traffic.RoadState
+	err := s.each(ctx, "list latest states", sel, func(rows pgx.Rows) error {
+		var r traffic.RoadState
+		err := scanReading(rows, &r.Reading)
+		out = append(out, r)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return row.Cut(out, limit, func(r *traffic.RoadState) []any { return []any{r.Road} })
+}
+
+// Watermark is the newest event time that is not after limit.
+func (s *Store) Watermark(ctx context.Context, limit time.Time) (time.Time, error) {
+	return s.moment(ctx, "find newest reading",
+		new(query).add(`SELECT ts FROM traffic_raw WHERE ts <= ? ORDER BY ts DESC LIMIT 1`, row.Time(row.Micros(limit))))
+}
+
+// FirstSince is the oldest event time that is not before from.
+func (s *Store) FirstSince(ctx context.Context, from time.Time) (time.Time, error) {
+	lo, _ := bounds(from, time.Time{})
+	return s.moment(ctx, "find oldest reading", new(query).add(`SELECT ts FROM traffic_raw WHERE ts >= ? ORDER BY ts LIMIT 1`, lo))
+}
+
+// moment reads the one time that a query finds, zero when it finds none.
+func (s *Store) moment(ctx context.Context, verb string, sel *query) (time.Time, error) {
+	var at *time.Time
+	err := s.each(ctx, verb, sel, func(rows pgx.Rows) error { return rows.Scan(&at) })
+	if err != nil || at == nil {
+		return time.Time{}, err
+	}
+	return at.UTC(), nil
+}
+
+// Rejected lists what was refused, in the reverse order of its arrival.
+func (s *Store) Rejected(ctx context.Context, p store.Page) ([]traffic.Rejected, store.Cursor, error) {
+	limit := row.Limit(p)
+	var after int64
+	if p.After != "" {
+		if err := p.After.Parse(&after); err != nil {
+			return nil, "", fmt.Errorf("list rejected messages: %w", err)
+		}
+	}
+	sel := new(query).add(`SELECT id, ts, edge_id, origin, payload, reason, detail FROM rejected`).
+		when(p.After != "", `WHERE id < ?`, after).
+		add(`ORDER BY id DESC LIMIT ?`, limit+1)
+	var out []traffic.Rejected
+	err := s.each(ctx, "list rejected messages", sel, func(rows pgx.Rows) error {
+		var r traffic.Rejected
+		var id int64
+		var edge, reason string
+		err := rows.Scan(&id, &r.At, &edge, &r.Origin, &r.Payload, &reason, &r.Detail)
+		r.ID, r.At, r.Edge, r.Reason = strconv.FormatInt(id, 10), r.At.UTC(), traffic.EdgeID(edge), traffic.Reason(reason)
+		out = append(out, r)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	// The key is a number in the cursor; an id that the store made is one.
+	return row.Cut(out, limit, func(r *traffic.Rejected) []any {
+		id, _ := strconv.ParseInt(r.ID, 10, 64)
+		return []any{id}
+	})
+}
