@@ -78,7 +78,7 @@ func New(cfg Config, intake Intake, log *slog.Logger, reg prometheus.Registerer)
 	b.hook = &hook{b: b, guard: newGuard(cfg.Users)}
 	b.port = &port{ln: ln, b: b, log: b.log, conns: make(map[*conn]struct{})}
 	if err := errors.Join(b.server.AddHook(b.hook, nil), b.server.AddListener(b.port)); err != nil {
-		ln.Close()
+		_ = ln.Close()
 		return nil, fmt.Errorf("set up broker: %w", err)
 	}
 	return b, nil

@@ -67,7 +67,7 @@ func (p *port) Serve(establish listeners.EstablishFn) {
 		}
 		c := &conn{Conn: raw, writeTimeout: p.b.cfg.WriteTimeout, local: sameMachine(raw)}
 		if !p.add(c) {
-			c.Close()
+			_ = c.Close()
 			continue
 		}
 		go p.serve(c, establish)
@@ -84,7 +84,7 @@ func (p *port) serve(c *conn, establish listeners.EstablishFn) {
 			p.b.forget(c)
 		}
 	}()
-	_ = c.Conn.SetReadDeadline(time.Now().Add(p.b.cfg.ConnectTimeout))
+	_ = c.SetReadDeadline(time.Now().Add(p.b.cfg.ConnectTimeout))
 	if err := establish(p.ID(), c); err != nil {
 		p.log.Debug("connection ended", "remote", c.RemoteAddr().String(), "reason", err)
 	}
@@ -116,7 +116,7 @@ func (p *port) add(c *conn) bool {
 }
 
 func (p *port) remove(c *conn) {
-	c.Close()
+	_ = c.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, c)
@@ -128,11 +128,11 @@ func (p *port) Close(farewell listeners.CloseFn) {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	p.ln.Close()
+	_ = p.ln.Close()
 	farewell(p.ID())
 	p.mu.Lock()
 	for c := range p.conns {
-		c.Close()
+		_ = c.Close()
 	}
 	p.mu.Unlock()
 	p.serving.Wait()
@@ -152,7 +152,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	_ = c.SetWriteDeadline(time.Now().Add(c.writeTimeout))
 	n, err := c.Conn.Write(b)
 	if err != nil {
-		c.Close() // half a packet may be out: nothing sensible can follow
+		_ = c.Close() // half a packet may be out: nothing sensible can follow
 	}
 	return n, err
 }

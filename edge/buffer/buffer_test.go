@@ -99,10 +99,13 @@ func readings(decoded []*wire.Batch) []traffic.Reading {
 	return rs
 }
 
-func segmentFiles(t interface {
+// A failer is what testing.TB and rapid.T have in common here.
+type failer interface {
 	Helper()
 	Fatal(args ...any)
-}, dir string) []string {
+}
+
+func segmentFiles(t failer, dir string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.seg"))
 	if err != nil {

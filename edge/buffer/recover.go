@@ -91,7 +91,7 @@ func (b *Buffer) listSegments() ([]uint64, error) {
 	var ordinals []uint64
 	for _, f := range files {
 		if strings.HasSuffix(f.Name(), ".seg.tmp") {
-			os.Remove(filepath.Join(b.cfg.Dir, f.Name()))
+			_ = os.Remove(filepath.Join(b.cfg.Dir, f.Name())) // it is in nobody's way
 		}
 		name, ok := strings.CutSuffix(f.Name(), ".seg")
 		if n, err := strconv.ParseUint(name, 10, 64); ok && err == nil && f.Type().IsRegular() {

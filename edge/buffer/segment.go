@@ -105,7 +105,7 @@ func createSegment(dir string, s *segment, limit int64, m mark) error {
 		InitialMmapSize: int(2 * limit), NoStatistics: true,
 	})
 	if err != nil {
-		os.Remove(tmp)
+		_ = os.Remove(tmp)
 		return fmt.Errorf("create segment: %w", err)
 	}
 	db.AllocSize = 1 << 20
@@ -121,9 +121,9 @@ func createSegment(dir string, s *segment, limit int64, m mark) error {
 		return errors.Join(meta.Put([]byte(keyHeader), s.header()), putMark(meta, m))
 	})
 	if err = errors.Join(err, os.Rename(tmp, s.path), syncDir(dir)); err != nil {
-		db.Close()
-		os.Remove(tmp)
-		os.Remove(s.path)
+		_ = db.Close()
+		_ = os.Remove(tmp)
+		_ = os.Remove(s.path)
 		return fmt.Errorf("create segment: %w", err)
 	}
 	s.db, s.next = db, s.first
@@ -190,7 +190,7 @@ func (s *segment) open() error {
 
 func (s *segment) close() {
 	if s.db != nil {
-		s.db.Close()
+		_ = s.db.Close() // nothing was written that was not synced
 		s.db = nil
 	}
 }
@@ -328,6 +328,5 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -102,7 +102,7 @@ func (l *link) open(ctx context.Context) (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over {
-		conn.Close()
+		_ = conn.Close()
 		return nil, context.Canceled
 	}
 	l.conn = conn
@@ -148,7 +148,7 @@ func (l *link) cut() {
 	defer l.mu.Unlock()
 	l.over = true
 	if l.conn != nil {
-		l.conn.Close()
+		_ = l.conn.Close()
 	}
 }
 

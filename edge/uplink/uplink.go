@@ -87,11 +87,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	pause := u.cfg.MinPause
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := u.connectAndSend(ctx)
-		u.disconnected(err)
-		if ctx.Err() != nil {
-			break
-		}
+		u.disconnected(u.connectAndSend(ctx))
 		if time.Since(began) > u.cfg.MaxPause {
 			pause = u.cfg.MinPause // it worked for a while: no reason to be shy
 		}
