@@ -114,7 +114,7 @@ func TestV2Properties(t *testing.T) {
 	})
 }
 
-// operatorBand is the publisher's etat_trafic − 1.
+// operatorBand counts the publisher's four states of traffic from 0.
 func operatorBand(k float64) int {
 	switch {
 	case k < 0.15:

@@ -2,7 +2,6 @@ package wire
 
 import (
 	stdjson "encoding/json"
-	"math"
 	"testing"
 	"time"
 
@@ -71,7 +70,7 @@ func sample(n int) []traffic.Reading {
 			At:        time.Date(2026, 3, 2, 8, 5, i%60, 0, time.UTC),
 			Sensor:    "PARIS-4521",
 			Road:      "PARIS-4521",
-			Speed:     traffic.Some(31.5 + math.Floor(x)/10),
+			Speed:     traffic.Some(31.5 + x/10),
 			Flow:      traffic.Some(840 + x),
 			Occupancy: traffic.Some((17 + x/10) / 100),
 			Place:     &traffic.Place{Label: "Bd Voltaire", Lat: traffic.Some(48.858), Lng: traffic.Some(2.379)},

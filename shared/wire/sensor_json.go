@@ -151,10 +151,10 @@ func fieldOf(quoted jsontext.Value) string {
 
 // set takes a string or null and nothing else.
 func (t *text) set(field string, raw jsontext.Value) error {
-	switch raw.Kind() {
-	case 'n':
+	switch kind := raw.Kind(); {
+	case kind == 'n':
 		return nil
-	case '"':
+	case kind == '"':
 		if bytes.IndexByte(raw, '\\') < 0 {
 			*t = text(raw[1 : len(raw)-1])
 			return nil
@@ -169,10 +169,10 @@ func (t *text) set(field string, raw jsontext.Value) error {
 // set takes a number or null and nothing else: a number in quotes is a sender that
 // needs to be put right.
 func (q *quantity) set(field string, raw jsontext.Value) error {
-	switch raw.Kind() {
-	case 'n':
+	switch kind := raw.Kind(); {
+	case kind == 'n':
 		return nil
-	case '0':
+	case kind == '0':
 		f, err := strconv.ParseFloat(string(raw), 64)
 		if err != nil {
 			return &traffic.InvalidError{Reason: traffic.ReasonParse, Field: field, Value: shown(raw), Allowed: "a number of double precision"}
