@@ -118,7 +118,7 @@ func (p *Predictor) note(ctx context.Context, err error) {
 	case err != nil && (before == nil || before.Error() != err.Error()):
 		p.log.Warn("prediction is waiting", "err", err, "retry", retry)
 	case err == nil && before != nil:
-		p.log.Info("predicting", "next", p.cycles.next)
+		p.log.Info("predicting")
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
-	"github.com/2zrhun/city-flow/shared/bus"
 	"github.com/2zrhun/city-flow/shared/bus/inproc"
 	"github.com/2zrhun/city-flow/shared/score"
 	"github.com/2zrhun/city-flow/shared/store"
@@ -473,5 +472,3 @@ func TestConfigValidate(t *testing.T) {
 }
 
 var errGone = errors.New("database is gone")
-
-var _ News = (bus.Bus)(nil)

@@ -48,7 +48,7 @@ func newWindow(buckets []traffic.Bucket) *window {
 			continue // no reading is without any quantity
 		}
 		if n := len(w.roads); n == 0 || w.roads[n-1].road != b.Road {
-			w.roads = append(w.roads, series{road: b.Road, buckets: all[len(all):len(all)]})
+			w.roads = append(w.roads, series{road: b.Road})
 		}
 		all = append(all, scored{b.Start, v, b.Samples})
 		r := &w.roads[len(w.roads)-1]
