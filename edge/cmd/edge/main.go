@@ -87,6 +87,9 @@ func configure(cmd *cli.Command) (agent.Config, error) {
 	cfg.Buffer.CommitInterval = cmd.Duration("commit-interval")
 	cfg.Buffer.MaxBytes = cmd.Int64("buffer-mib") << 20
 	cfg.Broker.Addr = cmd.String("mqtt-addr")
+	// Each client's queue takes memory from the start; an edge has about 1,000 scores
+	// to tell a subscriber at once, a whole city's broker has more.
+	cfg.Broker.MaxOutbound = 1024
 	cfg.Uplink.URL = cmd.String("central-url")
 	cfg.Uplink.User, cfg.Uplink.Password = cmd.String("central-username"), cmd.String("central-password")
 
