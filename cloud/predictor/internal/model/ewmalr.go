@@ -62,7 +62,7 @@ func (f *Fitter) Fit(points []Point) (Trend, bool) {
 	stability := loneStability
 	if !t.lone {
 		t.intercept, t.slope = stat.LinearRegression(f.xs, f.ys, nil, false)
-		stability = max(minStability, 1-math.Abs(t.slope)*steepness)
+		stability = max(minStability, 1-float64(math.Abs(t.slope)*steepness))
 	}
 	t.confidence = round(min(1, float64(samples)/enoughSamples)*stability, 100)
 	return t, true
@@ -74,13 +74,19 @@ func (f *Fitter) Fit(points []Point) (Trend, bool) {
 func (t Trend) Score(minute float64, hour int) float64 {
 	blended := t.current
 	if !t.lone {
-		blended = alpha*(t.slope*minute+t.intercept) + (1-alpha)*t.current
+		blended = ewma(float64(t.slope*minute)+t.intercept, t.current, alpha)
 	}
 	return round(min(1, max(0, blended*rushFactor(hour))), 1000)
 }
 
 // Confidence is 0 to 1 with 2 decimals, the same for every horizon.
 func (t Trend) Confidence() float64 { return t.confidence }
+
+// ewma blends as the seed did, to the last bit: 1-alpha is computed at run time, because
+// the constant 1-0.7 is another number, and no product is fused with the sum.
+func ewma(predicted, current, alpha float64) float64 {
+	return float64(alpha*predicted) + float64((1-alpha)*current)
+}
 
 // rushFactor weighs the hours of the day: rush from 7 to 9 and 17 to 19, night from 21
 // to 6.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"gonum.org/v1/gonum/stat"
 	"pgregory.net/rapid"
 )
 
@@ -75,30 +76,53 @@ func TestRushFactor(t *testing.T) {
 	}
 }
 
-// seed computes the seed's cycle for one road another way: least squares from sums.
+// seed is the seed's cycle for one road, its functions put together.
 func seed(points []Point, minute float64, hour int) (score, confidence float64) {
-	var n, sx, sy, sxx, sxy, samples float64
+	var xs, ys []float64
+	var total int64
+	for _, p := range points {
+		xs, ys, total = append(xs, p.Minute), append(ys, p.Score), total+p.Samples
+	}
+	currentScore := ys[len(ys)-1]
+	var finalScore, trendStability float64
+	if len(points) >= 2 {
+		intercept, slope := stat.LinearRegression(xs, ys, nil, false)
+		predicted := float64(slope*minute) + intercept
+		alpha := ewmaAlpha
+		blended := float64(alpha*predicted) + float64((1-alpha)*currentScore)
+		finalScore = blended * seedFactor(hour)
+		trendStability = math.Max(0.3, 1.0-float64(math.Abs(slope)*10))
+	} else {
+		finalScore = currentScore * seedFactor(hour)
+		trendStability = 0.5
+	}
+	finalScore = math.Max(0.0, math.Min(1.0, finalScore))
+	confidence = math.Min(1.0, float64(total)/50.0) * trendStability
+	return math.Round(finalScore*1000) / 1000, math.Round(confidence*100) / 100
+}
+
+var ewmaAlpha = 0.7
+
+func seedFactor(hour int) float64 {
+	switch {
+	case (hour >= 7 && hour < 9) || (hour >= 17 && hour < 19):
+		return 1.15
+	case hour >= 21 || hour < 6:
+		return 0.85
+	default:
+		return 1.0
+	}
+}
+
+// bySums is the line at minute another way: least squares from sums.
+func bySums(points []Point, minute float64) float64 {
+	var n, sx, sy, sxx, sxy float64
 	for _, p := range points {
 		n, sx, sy = n+1, sx+p.Minute, sy+p.Score
 		sxx, sxy = sxx+p.Minute*p.Minute, sxy+p.Minute*p.Score
-		samples += float64(p.Samples)
 	}
-	current := points[len(points)-1].Score
-	score, stability := current, 0.5
-	if n >= 2 {
-		slope := (n*sxy - sx*sy) / (n*sxx - sx*sx)
-		score = 0.7*(slope*minute+(sy-slope*sx)/n) + 0.3*current
-		stability = math.Max(0.3, 1-10*math.Abs(slope))
-	}
-	factor := 1.0
-	switch hour {
-	case 7, 8, 17, 18:
-		factor = 1.15
-	case 21, 22, 23, 0, 1, 2, 3, 4, 5:
-		factor = 0.85
-	}
-	score = math.Max(0, math.Min(1, score*factor))
-	return math.Round(score*1000) / 1000, math.Round(math.Min(1, samples/50)*stability*100) / 100
+	slope := (n*sxy - sx*sy) / (n*sxx - sx*sx)
+	return (sy-slope*sx)/n + slope*minute
 }
 
 func TestEqualsSeed(t *testing.T) {
@@ -118,12 +142,17 @@ func TestEqualsSeed(t *testing.T) {
 		hour := rapid.IntRange(0, 23).Draw(t, "hour")
 		trend, _ := f.Fit(points)
 		score, confidence := seed(points, minute, hour)
-		// The two ways to sum may round to neighbouring thousandths.
-		if got := trend.Score(minute, hour); math.Abs(got-score) > 0.00101 || got < 0 || got > 1 {
+		if got := trend.Score(minute, hour); got != score {
 			t.Fatalf("score %v, want %v", got, score)
 		}
-		if got := trend.Confidence(); math.Abs(got-confidence) > 0.0101 {
+		if got := trend.Confidence(); got != confidence {
 			t.Fatalf("confidence %v, want %v", got, confidence)
+		}
+		if len(points) > 1 {
+			want := (0.7*bySums(points, minute) + 0.3*points[len(points)-1].Score) * seedFactor(hour)
+			if want = min(1, max(0, want)); math.Abs(score-want) > 0.00051 {
+				t.Fatalf("score %v, by sums %v", score, want)
+			}
 		}
 	})
 }
