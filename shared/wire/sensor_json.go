@@ -151,36 +151,36 @@ func fieldOf(quoted jsontext.Value) string {
 
 // set takes a string or null and nothing else.
 func (t *text) set(field string, raw jsontext.Value) error {
-	switch kind := raw.Kind(); {
-	case kind == 'n':
+	if raw.Kind() == 'n' {
 		return nil
-	case kind == '"':
-		if bytes.IndexByte(raw, '\\') < 0 {
-			*t = text(raw[1 : len(raw)-1])
-			return nil
-		}
-		s, err := jsontext.AppendUnquote(nil, raw)
-		*t = text(s)
-		return err
 	}
-	return &traffic.InvalidError{Reason: traffic.ReasonParse, Field: field, Value: shown(raw), Allowed: "a string or null"}
+	if raw.Kind() != '"' {
+		return &traffic.InvalidError{Reason: traffic.ReasonParse, Field: field, Value: shown(raw), Allowed: "a string or null"}
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		*t = text(raw[1 : len(raw)-1])
+		return nil
+	}
+	s, err := jsontext.AppendUnquote(nil, raw)
+	*t = text(s)
+	return err
 }
 
 // set takes a number or null and nothing else: a number in quotes is a sender that
 // needs to be put right.
 func (q *quantity) set(field string, raw jsontext.Value) error {
-	switch kind := raw.Kind(); {
-	case kind == 'n':
-		return nil
-	case kind == '0':
-		f, err := strconv.ParseFloat(string(raw), 64)
-		if err != nil {
-			return &traffic.InvalidError{Reason: traffic.ReasonParse, Field: field, Value: shown(raw), Allowed: "a number of double precision"}
-		}
-		*q = quantity(traffic.Some(f + 0)) // + 0 makes a 0 of -0
+	if raw.Kind() == 'n' {
 		return nil
 	}
-	return &traffic.InvalidError{Reason: traffic.ReasonParse, Field: field, Value: shown(raw), Allowed: "a number or null"}
+	if raw.Kind() != '0' {
+		return &traffic.InvalidError{Reason: traffic.ReasonParse, Field: field, Value: shown(raw), Allowed: "a number or null"}
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil {
+		return &traffic.InvalidError{Reason: traffic.ReasonParse, Field: field, Value: shown(raw), Allowed: "a number of double precision"}
+	}
+	*q = quantity(traffic.Some(f + 0)) // + 0 makes a 0 of -0
+	return nil
 }
 
 // maxShown bounds what an error message quotes of a payload.
