@@ -3,7 +3,9 @@ package traffic
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // SensorID names one detector. It is the operator's own name, never ours.
@@ -127,6 +129,9 @@ func (p *Place) validate() error {
 	if len(p.Label) > MaxLabelBytes {
 		return invalid(ReasonRange, "label", fmt.Sprintf("%d bytes", len(p.Label)), fmt.Sprintf("at most %d bytes", MaxLabelBytes))
 	}
+	if !printable(p.Label) {
+		return invalid(ReasonRange, "label", fmt.Sprintf("%q", p.Label), "printable UTF-8")
+	}
 	if p.Lat.ok != p.Lng.ok {
 		return invalid(ReasonRange, "lat, lng", "only one of them", "both or neither")
 	}
@@ -143,12 +148,16 @@ func checkID(field, id string) error {
 	if len(id) > MaxIDBytes {
 		return invalid(ReasonID, field, id[:MaxIDBytes]+"…", fmt.Sprintf("at most %d bytes", MaxIDBytes))
 	}
-	for _, c := range id {
-		if c < ' ' || c == 0x7f || c == 0xfffd {
-			return invalid(ReasonID, field, fmt.Sprintf("%q", id), "printable UTF-8")
-		}
+	if !printable(id) {
+		return invalid(ReasonID, field, fmt.Sprintf("%q", id), "printable UTF-8")
 	}
 	return nil
+}
+
+// printable refuses what a database, a terminal or a page may stumble over: control
+// characters and bytes that are not UTF-8.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f || c == utf8.RuneError })
 }
 
 func checkRange(field string, v Value, limit float64) error {

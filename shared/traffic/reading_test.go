@@ -68,6 +68,7 @@ func TestValidateRefuses(t *testing.T) {
 		"too fast":             {func(r *traffic.Reading) { r.Speed = traffic.Some(250.1) }, traffic.ReasonRange, []string{"speed_kmh", "250.1"}},
 		"an infinite flow":     {func(r *traffic.Reading) { r.Flow = traffic.Some(math.Inf(1)) }, traffic.ReasonRange, []string{"flow_rate", "0 to 20000"}},
 		"percent occupancy":    {func(r *traffic.Reading) { r.Occupancy = traffic.Some(17) }, traffic.ReasonRange, []string{"occupancy", "17", "0 to 1"}},
+		"a NUL in the label":   {func(r *traffic.Reading) { r.Place = &traffic.Place{Label: "Bd\x00"} }, traffic.ReasonRange, []string{"label"}},
 		"half a position":      {func(r *traffic.Reading) { r.Place = &traffic.Place{Lat: traffic.Some(48)} }, traffic.ReasonRange, []string{"lat, lng"}},
 		"a position off Earth": {func(r *traffic.Reading) { r.Place = &traffic.Place{Lat: traffic.Some(91), Lng: traffic.Some(2)} }, traffic.ReasonRange, []string{"91"}},
 	} {
