@@ -157,7 +157,7 @@ func checkID(field, id string) error {
 // printable refuses what a database, a terminal or a page may stumble over: control
 // characters and bytes that are not UTF-8.
 func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f || c == utf8.RuneError })
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
 func checkRange(field string, v Value, limit float64) error {
