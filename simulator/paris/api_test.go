@@ -109,7 +109,7 @@ func (a *api) selected(r *http.Request) []map[string]any {
 		}
 		rows = slices.DeleteFunc(rows, func(row map[string]any) bool {
 			t, _ := time.Parse(time.RFC3339, row["t_1h"].(string))
-			return !(m[1] == "=" && t.Equal(at) || m[1] == ">" && t.After(at))
+			return m[1] == "=" && !t.Equal(at) || m[1] == ">" && !t.After(at)
 		})
 	} else if w := r.FormValue("where"); w != "" && w != "t_1h is not null" {
 		panic("where " + w)

@@ -101,7 +101,7 @@ func (c cache) loadCounts() ([]parisfeed.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Name(), err)

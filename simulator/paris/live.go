@@ -118,11 +118,10 @@ func (s *Source) Reachable(ctx context.Context) error {
 // Run emits what the cache holds, then polls until ctx ends. It returns nil then, or
 // the error of out; the API's errors are logged, and asked again after an interval.
 func (s *Source) Run(ctx context.Context, out source.Out) error {
-	err := s.run(ctx, out)
-	if ctx.Err() != nil {
-		return nil
+	if err := s.run(ctx, out); ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 func (s *Source) run(ctx context.Context, out source.Out) error {
@@ -135,6 +134,9 @@ func (s *Source) run(ctx context.Context, out source.Out) error {
 			return err
 		}
 		recs, err := s.poll(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		next = time.Now().Add(s.cfg.Interval)
 		if err != nil {
 			next = s.failed(err, next)
@@ -172,8 +174,7 @@ func (s *Source) replayCache(ctx context.Context, out source.Out) error {
 	recs, err := s.cache.loadCounts()
 	if err != nil {
 		s.log.Warn("the kept answers can't be used and are fetched again", "error", err)
-		s.forget()
-		return nil
+		recs = nil
 	}
 	if len(recs) == 0 {
 		s.forget()

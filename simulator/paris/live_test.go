@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,7 @@ var published = time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)
 type follower struct {
 	*Source
 	log      bytes.Buffer
+	mu       sync.Mutex // guards the two below while Run is running
 	readings []traffic.Reading
 	rejected []traffic.Rejected
 	stop     context.CancelFunc
@@ -47,7 +49,11 @@ func follow(t *testing.T, cfg Config, transport http.RoundTripper) *follower {
 	var err error
 	f.Source, err = New(cfg, Deps{
 		Log: slog.New(slog.NewTextHandler(&f.log, nil)), Transport: transport,
-		OnRejected: func(r traffic.Rejected) { f.rejected = append(f.rejected, r) },
+		OnRejected: func(r traffic.Rejected) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.rejected = append(f.rejected, r)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +62,8 @@ func follow(t *testing.T, cfg Config, transport http.RoundTripper) *follower {
 	f.stop = cancel
 	go func() {
 		f.done <- f.Run(ctx, func(_ context.Context, rs []traffic.Reading) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			f.readings = append(f.readings, rs...)
 			return nil
 		})
@@ -77,6 +85,8 @@ func (f *follower) end(t *testing.T) int {
 
 func (f *follower) count() int {
 	synctest.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return len(f.readings)
 }
 

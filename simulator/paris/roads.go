@@ -2,6 +2,7 @@ package paris
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -92,11 +93,8 @@ func writeFile(path string, body io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(f, body); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	_, err = io.Copy(f, body)
+	return errors.Join(err, f.Close())
 }
 
 func importRoads(ctx context.Context, path string) ([]traffic.Road, error) {

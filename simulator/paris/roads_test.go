@@ -1,16 +1,15 @@
 package paris
 
 import (
+	"compress/gzip"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"compress/gzip"
-	"io"
 
 	"github.com/2zrhun/city-flow/simulator/internal/realdata"
 )

@@ -229,19 +229,18 @@ func WriteJSON(w io.Writer, recs []Record) error {
 	}
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
-	sep := "["
-	for _, r := range recs {
-		b.WriteString(sep)
-		sep = ","
+	for i, r := range recs {
+		_ = b.WriteByte("[,"[min(i, 1)]) // Flush returns the error of any write
 		err := e.Encode(record{r.Arc, r.Stamp, jsonNumber(r.Flow), jsonNumber(r.Occupancy), r.Label, r.FromNode, r.ToNode})
 		if err != nil {
 			return fmt.Errorf("write record of arc %s: %w", r.Arc, err)
 		}
 	}
+	end := "]\n"
 	if len(recs) == 0 {
-		b.WriteString(sep)
+		end = "[]\n"
 	}
-	b.WriteString("]\n")
+	_, _ = b.WriteString(end)
 	return b.Flush()
 }
 

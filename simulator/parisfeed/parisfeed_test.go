@@ -243,6 +243,25 @@ func TestJSONReaderNoticesABreak(t *testing.T) {
 	}
 }
 
+func TestWriteJSONIsReadBack(t *testing.T) {
+	for _, recs := range [][]Record{nil, {{Arc: "1", Stamp: "2026-07-30T22:00:00+00:00", Flow: "231.3", Label: "Bd \"x\"", FromNode: "0", ToNode: "2"}, {Arc: "2", Occupancy: "0"}, {}}} {
+		var text strings.Builder
+		if err := WriteJSON(&text, recs); err != nil {
+			t.Fatal(err)
+		}
+		j := NewJSONReader(strings.NewReader(text.String()))
+		for i := 0; ; i++ {
+			rec, err := j.Next()
+			if errors.Is(err, io.EOF) && i == len(recs) {
+				break
+			}
+			if err != nil || rec != recs[i] {
+				t.Fatalf("record %d: got %+v, %v", i, rec, err)
+			}
+		}
+	}
+}
+
 // The publisher's form with offsets and the history without them tell the same
 // instants: the README counts 100 % equal values on the common hours.
 func TestHistoryAndLabelsAgree(t *testing.T) {

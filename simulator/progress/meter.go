@@ -14,6 +14,10 @@ import (
 // Every is the time between two log lines of one piece of work.
 const Every = 10 * time.Second
 
+// redraw is the time between two pictures of a bar: work that goes on by the
+// microsecond must not wait for the terminal.
+const redraw = 100 * time.Millisecond
+
 // A Meter shows one piece of work after the other. Its methods may be called from
 // several goroutines.
 type Meter struct {
@@ -71,7 +75,6 @@ func newBar(out io.Writer, w Work) *progressbar.ProgressBar {
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(out),
 		progressbar.OptionSetDescription(w.Title),
-		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionShowCount(),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetPredictTime(w.Total > 0),
@@ -92,15 +95,21 @@ func (m *Meter) Add(n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.done += n
+	pause := Every
 	if m.bar != nil {
-		// The bar fails only on a terminal that went away, which is not our work.
-		_ = m.bar.Add64(n)
+		pause = redraw
+	}
+	now := time.Now()
+	if now.Sub(m.said) < pause {
 		return
 	}
-	if now := time.Now(); now.Sub(m.said) >= Every {
-		m.said = now
-		m.say("in progress")
+	m.said = now
+	if m.bar != nil {
+		// The bar fails only on a terminal that went away, which is not our work.
+		_ = m.bar.Set64(m.done)
+		return
 	}
+	m.say("in progress")
 }
 
 // End says that the work is over, whether or not it came to its total.

@@ -1,5 +1,5 @@
 // Package publish sends readings to an MQTT broker the way sensors do: the JSON of
-// docs/protocol, QoS 1, on one connection, in the order in which it was given them.
+// package wire, QoS 1, on one connection, in the order in which it was given them.
 //
 // What it promises:
 //

@@ -130,7 +130,9 @@ func TestEverythingArrivesOnceAndInOrder(t *testing.T) {
 	addr := rig.Mosquitto(t)
 	l := listen(t, addr)
 	reg := prometheus.NewRegistry()
-	p := start(t, config(addr), reg)
+	cfg := config(addr)
+	cfg.Linger = maxLinger // only full messages leave
+	p := start(t, cfg, reg)
 	const instants, sensors = 300, 40
 	chunk := make([]traffic.Reading, sensors)
 	for i := range instants {
@@ -218,14 +220,17 @@ func (p *proxy) serve() {
 		}
 		p.wg.Go(func() { _, _ = io.Copy(in, out) })
 		p.wg.Go(func() {
-			n, _ := io.CopyN(out, in, p.after)
+			p.mu.Lock()
+			after := p.after
+			p.mu.Unlock()
+			n, _ := io.CopyN(out, in, after)
 			in.Close()
 			out.Close()
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if n == p.after {
+			if n == after {
 				p.cuts++
-				p.after += p.after / 3 // so that it comes to an end
+				p.after += after / 3 // so that it comes to an end
 			}
 		})
 	}

@@ -46,7 +46,7 @@ func (in *input) Close() {
 	for _, c := range in.closers {
 		c()
 	}
-	in.file.Close()
+	_ = in.file.Close() // only read
 }
 
 func (in *input) decompress() error {

@@ -37,10 +37,10 @@ func readPlaces(path string) (map[traffic.SensorID]*traffic.Place, error) {
 	}
 	places := make(map[traffic.SensorID]*traffic.Place)
 	cols := placeColumns{id: 0, lat: 1, lng: 2, label: -1}
-	if len(first) == 3 && add(places, cols, first) == nil {
-		first = nil
-	} else if cols, err = findPlaceColumns(first); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if len(first) != 3 || add(places, cols, first) != nil { // then it is a header
+		if cols, err = findPlaceColumns(first); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	for len(places) < maxPlaces {
 		fields, err := r.Read()

@@ -154,10 +154,10 @@ func (s *Source) Run(ctx context.Context, out source.Out) error {
 
 // stopped makes the end of ctx a normal end.
 func stopped(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // ensure loads the files unless they are.

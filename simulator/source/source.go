@@ -14,7 +14,8 @@ const MaxChunk = 500
 // so a receiver copies what it keeps.
 type Out func(ctx context.Context, readings []traffic.Reading) error
 
-// A Source emits readings in event-time order.
+// A Source emits readings in event-time order. Only a live feed may bring an hour that
+// was filled in late after newer ones.
 type Source interface {
 	// Run calls out until the source is exhausted or ctx ends, both nil; it
 	// returns the error of out, or its own when it can't go on.
