@@ -143,17 +143,7 @@ func (in *sensorJSON) reading(now time.Time) (traffic.Reading, error) {
 	if p != (traffic.Place{}) {
 		r.Place = &p
 	}
-	return r, checkLabel(p.Label)
-}
-
-// checkLabel refuses what a database cannot hold.
-func checkLabel(label string) error {
-	for _, c := range label {
-		if c < ' ' || c == 0x7f {
-			return &traffic.InvalidError{Reason: traffic.ReasonRange, Field: "label", Value: strconv.Quote(shown([]byte(label))), Allowed: "no control characters"}
-		}
-	}
-	return nil
+	return r, nil
 }
 
 // reasonOf classifies what is wrong with a reading.
