@@ -19,7 +19,7 @@ import (
 
 const (
 	connectTimeout = 10 * time.Second
-	writeTimeout   = 10 * time.Second
+	writeTimeout   = 5 * time.Second
 	keepAlive      = 30 * time.Second
 	// confirmTimeout is how long the broker may take to confirm what we publish.
 	confirmTimeout = 10 * time.Second
@@ -88,7 +88,8 @@ type Link struct {
 	// busySince is when the running call into the client began, in Unix
 	// nanoseconds, 0 when none runs. Only one goroutine calls at a time.
 	busySince atomic.Int64
-	stuck     time.Duration // stuckAfter but in tests
+	// stuck and confirm are stuckAfter and confirmTimeout but in tests.
+	stuck, confirm time.Duration
 
 	mu   sync.Mutex // guards everything declared below
 	sess *session   // nil between two
@@ -134,7 +135,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func New(cfg Config, to Receiver, log *slog.Logger, reg prometheus.Registerer) *Link {
 	return &Link{
 		cfg: cfg, to: to, log: log.With("component", "broker", "broker", redacted(cfg.URL)), metrics: newMetrics(reg),
-		stuck: stuckAfter, err: ErrNotConnected,
+		stuck: stuckAfter, confirm: confirmTimeout, err: ErrNotConnected,
 	}
 }
 
@@ -157,18 +158,15 @@ func (l *Link) Connected() error {
 // Run keeps a connection until ctx ends. It returns nil.
 func (l *Link) Run(ctx context.Context) error {
 	wait := newBackoff()
-	for outage := false; ; {
+	for outage := false; ctx.Err() == nil; {
 		began := time.Now()
 		err := l.session(ctx, &outage)
 		l.setErr(err)
-		if ctx.Err() != nil {
-			return nil
-		}
 		if errors.Is(err, errRoom) {
 			l.log.Info(errRoom.Error())
 			continue
 		}
-		if !outage {
+		if !outage && ctx.Err() == nil {
 			outage = true
 			l.log.Warn("no connection to the broker, trying again until there is one", "err", err)
 		}
@@ -181,6 +179,7 @@ func (l *Link) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+	return nil
 }
 
 func newBackoff() retry.Backoff {
@@ -197,7 +196,7 @@ func (l *Link) session(ctx context.Context, outage *bool) error {
 	// Messages that arrive with the connection are answered at once.
 	l.use(s)
 	var confirmations sync.WaitGroup
-	confirmations.Go(func() { l.confirm(s) })
+	confirmations.Go(func() { l.confirmAll(s) })
 	defer func() {
 		l.use(nil)
 		close(s.over)

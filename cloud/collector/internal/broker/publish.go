@@ -37,15 +37,15 @@ func (l *Link) guard(call func()) {
 	l.busySince.Store(0)
 }
 
-// confirm waits for the broker's word on each publication of one session.
-func (l *Link) confirm(s *session) {
+// confirmAll waits for the broker's word on each publication of one session.
+func (l *Link) confirmAll(s *session) {
 	for {
 		select {
 		case <-s.over:
 			l.metrics.unsent.Add(float64(len(s.tokens)))
 			return
 		case t := <-s.tokens:
-			if err := confirmed(t, s.over); err != nil {
+			if err := l.confirmed(t, s.over); err != nil {
 				l.metrics.unsent.Inc()
 				give(s.lost, err)
 			}
@@ -53,8 +53,8 @@ func (l *Link) confirm(s *session) {
 	}
 }
 
-func confirmed(t mqtt.Token, over <-chan struct{}) error {
-	timeout := time.NewTimer(confirmTimeout)
+func (l *Link) confirmed(t mqtt.Token, over <-chan struct{}) error {
+	timeout := time.NewTimer(l.confirm)
 	defer timeout.Stop()
 	select {
 	case <-t.Done():
@@ -62,7 +62,7 @@ func confirmed(t mqtt.Token, over <-chan struct{}) error {
 	case <-over:
 		return ErrNotConnected
 	case <-timeout.C:
-		return fmt.Errorf("the broker did not confirm a publication within %s", confirmTimeout)
+		return fmt.Errorf("the broker did not confirm a publication within %s", l.confirm)
 	}
 }
 

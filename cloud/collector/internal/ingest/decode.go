@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -97,16 +96,12 @@ func (d *decoder) batch(p *piece, m broker.Message) {
 		return
 	}
 	p.batch = store.BatchID{Edge: edge, Epoch: b.Epoch, Seq: b.Seq}
-	switch {
-	case b.Edge != edge:
+	if b.Edge != edge {
 		d.fail(traffic.ReasonID, max(0, len(b.Readings)-1))
 		d.poison(p, m, edge, traffic.ReasonID, fmt.Errorf("the batch says it is from edge %.128q, its topic says %q", b.Edge, edge))
-	case b.Epoch > math.MaxInt64 || b.Seq > math.MaxInt64:
-		d.fail(traffic.ReasonRange, max(0, len(b.Readings)-1))
-		d.poison(p, m, edge, traffic.ReasonRange, fmt.Errorf("epoch %d, seq %d: want at most %d", b.Epoch, b.Seq, math.MaxInt64))
-	default:
-		d.check(p, m.Topic, b)
+		return
 	}
+	d.check(p, m.Topic, b)
 }
 
 // poison rejects a message as a whole. It counts as one reading: how many it had

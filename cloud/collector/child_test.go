@@ -1,3 +1,0 @@
-package collector_test
-
-func childMain() bool { return false }
