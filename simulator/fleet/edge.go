@@ -49,6 +49,8 @@ func newEdge(f *Fleet, id traffic.EdgeID, number int, epoch uint64) *edge {
 
 // run connects, one time after the other, until all is acknowledged or ctx ends.
 func (e *edge) run(ctx context.Context) error {
+	var closing sync.WaitGroup // connections that are lost, but not gone
+	defer closing.Wait()
 	for !e.done() {
 		conn, err := e.fleet.dial(ctx, e.id)
 		if err != nil {
@@ -57,7 +59,7 @@ func (e *edge) run(ctx context.Context) error {
 		e.fleet.counts.connected.Add(1)
 		err = e.session(ctx, conn)
 		e.fleet.counts.connected.Add(-1)
-		conn.Close()
+		closing.Go(conn.Close)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -79,32 +81,40 @@ func (e *edge) session(ctx context.Context, conn *mqttconn.Conn) error {
 	if err := conn.Subscribe(ctx, wire.AckTopic(e.id), e.acknowledge); err != nil {
 		return err
 	}
-	e.resend(conn, 0)
+	if err := e.resend(conn, 0); err != nil {
+		return err
+	}
 	again := time.NewTicker(e.fleet.cfg.AckTimeout / 4)
 	defer again.Stop()
 	for !e.done() {
-		if e.mayMake() {
+		idle := !e.mayMake()
+		if !idle {
 			if err := e.make(ctx, conn); err != nil {
 				return err
 			}
-			select {
-			case err := <-conn.Lost():
-				return err
-			case <-again.C:
-				e.resend(conn, e.fleet.cfg.AckTimeout)
-			default:
-			}
-			continue
 		}
-		select {
-		case <-e.news:
-		case <-again.C:
-			e.resend(conn, e.fleet.cfg.AckTimeout)
-		case err := <-conn.Lost():
+		if err := e.attend(ctx, conn, again.C, idle); err != nil {
 			return err
-		case <-ctx.Done():
-			return ctx.Err()
 		}
+	}
+	return nil
+}
+
+// attend sees to what happens beside sending; an idle edge waits for it.
+func (e *edge) attend(ctx context.Context, conn *mqttconn.Conn, again <-chan time.Time, idle bool) error {
+	busy := make(chan struct{})
+	if !idle {
+		close(busy)
+	}
+	select {
+	case <-conn.Lost():
+		return conn.Err()
+	case <-again:
+		return e.resend(conn, e.fleet.cfg.AckTimeout)
+	case <-e.news:
+	case <-busy:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	return nil
 }
@@ -137,8 +147,8 @@ func (e *edge) make(ctx context.Context, conn *mqttconn.Conn) error {
 	}
 	e.mu.Unlock()
 	e.fleet.counts.sent.Add(int64(p.readings))
-	conn.Publish(wire.BatchTopic(e.id), p.payload)
-	return nil
+	_, err = conn.Publish(wire.BatchTopic(e.id), p.payload)
+	return err
 }
 
 // until waits for a time.
@@ -158,7 +168,7 @@ func until(ctx context.Context, at time.Time) error {
 }
 
 // resend sends every batch again that is out for longer than the given time.
-func (e *edge) resend(conn *mqttconn.Conn, older time.Duration) {
+func (e *edge) resend(conn *mqttconn.Conn, older time.Duration) error {
 	e.mu.Lock()
 	var late []*parcel
 	for _, p := range e.out {
@@ -170,8 +180,11 @@ func (e *edge) resend(conn *mqttconn.Conn, older time.Duration) {
 	e.mu.Unlock()
 	for _, p := range late {
 		e.fleet.counts.resent.Add(int64(p.readings))
-		conn.Publish(wire.BatchTopic(e.id), p.payload)
+		if _, err := conn.Publish(wire.BatchTopic(e.id), p.payload); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // acknowledge takes the collector's answer. It is called by the connection.

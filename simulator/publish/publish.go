@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -222,6 +223,8 @@ func (p *Publisher) linger(ctx context.Context) error {
 // connect holds a connection, one after the other.
 func (p *Publisher) connect(ctx context.Context) error {
 	cfg := p.cfg.conn()
+	var closing sync.WaitGroup // connections that are lost, but not gone
+	defer closing.Wait()
 	for {
 		conn, err := mqttconn.Dial(ctx, cfg, p.log)
 		if err != nil {
@@ -231,7 +234,7 @@ func (p *Publisher) connect(ctx context.Context) error {
 		p.metrics.connected.Set(1)
 		err = p.session(ctx, conn)
 		p.metrics.connected.Set(0)
-		conn.Close()
+		closing.Go(conn.Close)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -257,15 +260,19 @@ func (p *Publisher) transmit(ctx context.Context, conn *mqttconn.Conn, tokens ch
 			select {
 			case <-p.window.work:
 				continue
-			case err := <-conn.Lost():
-				return err
+			case <-conn.Lost():
+				return conn.Err()
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		}
 		p.count(m)
+		token, err := conn.Publish(m.topic, m.payload)
+		if err != nil {
+			return err
+		}
 		select {
-		case tokens <- conn.Publish(m.topic, m.payload):
+		case tokens <- token:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -244,12 +244,16 @@ func TestNothingIsLostWhenTheConnectionBreaks(t *testing.T) {
 	cfg.Batch, cfg.Window = 50, 16
 	p := start(t, cfg, nil)
 	const instants, sensors = 400, 20
+	begin := time.Now()
 	for i := range instants {
 		if err := p.Publish(t.Context(), some(i, sensors)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	flush(t, p)
+	if d := time.Since(begin); d > 8*time.Second {
+		t.Errorf("it took %s: a connection that is gone held up the next one", d)
+	}
 	line.mu.Lock()
 	cuts := line.cuts
 	line.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -60,7 +61,11 @@ const (
 // A Conn is a live connection.
 type Conn struct {
 	client mqtt.Client
-	lost   chan error
+	lost   chan struct{}
+	// err is set before lost is closed.
+	err error
+	// writes are the calls of Publish inside the library.
+	writes sync.WaitGroup
 }
 
 // Dial connects, trying again until it succeeds or ctx ends, whose error it returns
@@ -81,11 +86,17 @@ func Dial(ctx context.Context, cfg Config, log *slog.Logger) (*Conn, error) {
 }
 
 func dialOnce(ctx context.Context, cfg Config) (*Conn, error) {
-	c := &Conn{lost: make(chan error, 1)}
+	c := &Conn{lost: make(chan struct{})}
+	var once sync.Once
 	o := mqtt.NewClientOptions().AddBroker(cfg.URL).SetClientID(cfg.ClientID).SetCleanSession(true).
 		SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(true).
 		SetConnectTimeout(connectTimeout).SetWriteTimeout(writeTimeout).SetKeepAlive(keepAlive).SetPingTimeout(pingTimeout).
-		SetConnectionLostHandler(func(_ mqtt.Client, err error) { c.lost <- err })
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) {
+			once.Do(func() {
+				c.err = err
+				close(c.lost)
+			})
+		})
 	if cfg.TLS != nil {
 		o.SetTLSConfig(cfg.TLS)
 	}
@@ -98,13 +109,26 @@ func dialOnce(ctx context.Context, cfg Config) (*Conn, error) {
 	return c, nil
 }
 
-// Lost gets one error when the connection breaks.
-func (c *Conn) Lost() <-chan error { return c.lost }
+// Lost is closed when the connection breaks.
+func (c *Conn) Lost() <-chan struct{} { return c.lost }
+
+// Err says why the connection broke, once Lost is closed.
+func (c *Conn) Err() error { return c.err }
 
 // Publish hands a message to the connection, QoS 1. Its token ends with the broker's
-// acknowledgement, or with an error when the connection is lost before.
-func (c *Conn) Publish(topic string, payload []byte) mqtt.Token {
-	return c.client.Publish(topic, 1, false, payload)
+// acknowledgement, or with an error when the connection is lost before. An error of
+// Publish itself is that of a connection that is lost already.
+func (c *Conn) Publish(topic string, payload []byte) (mqtt.Token, error) {
+	// The library may hold a caller for writeTimeout when the connection breaks while
+	// it waits for its turn to write. The sender has a new connection to make.
+	token := make(chan mqtt.Token, 1)
+	c.writes.Go(func() { token <- c.client.Publish(topic, 1, false, payload) })
+	select {
+	case t := <-token:
+		return t, nil
+	case <-c.lost:
+		return nil, c.err
+	}
 }
 
 // Subscribe asks for a topic, QoS 1, and waits for the broker's consent. handle gets
@@ -117,9 +141,13 @@ func (c *Conn) Subscribe(ctx context.Context, topic string, handle func(payload 
 	return nil
 }
 
-// Close ends the connection; what is not acknowledged by then may or may not have
+// Close ends the connection and returns when nothing of it is left, which may take as
+// long as a write that hangs. What is not acknowledged by then may or may not have
 // arrived.
-func (c *Conn) Close() { c.client.Disconnect(quiesce) }
+func (c *Conn) Close() {
+	c.client.Disconnect(quiesce)
+	c.writes.Wait()
+}
 
 // ErrNoAnswer is returned when the broker is connected and stays silent.
 var ErrNoAnswer = errors.New("the broker does not answer")
