@@ -10,6 +10,7 @@ import (
 	"github.com/2zrhun/city-flow/cloud/rerouter/internal/detour"
 	"github.com/2zrhun/city-flow/cloud/rerouter/internal/outlook"
 	"github.com/2zrhun/city-flow/shared/bus"
+	"github.com/2zrhun/city-flow/shared/score"
 	"github.com/2zrhun/city-flow/shared/store"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -31,7 +32,7 @@ func (r *Rerouter) advise(ctx context.Context) error {
 	if err != nil || now.at.IsZero() {
 		return err
 	}
-	if r.state.graph == nil {
+	if r.state.graph == nil || r.state.graph.Roads() == 0 {
 		if err := r.loadNetwork(ctx); err != nil {
 			return err
 		}
@@ -108,35 +109,77 @@ func best(predictions []traffic.Prediction, oldest time.Time) []traffic.Predicti
 	return out
 }
 
-// compute finds the advice of one moment, in the order of road ids.
+// compute finds the advice of one moment, in the order of road ids: at most
+// Config.MaxAdvice pieces, those that save the most.
 func (r *Rerouter) compute(now picture) []traffic.Reroute {
-	g := r.state.graph
 	speeds := r.state.speeds(now)
-	finder := detour.NewFinder(g, speeds, r.cfg.MinGain.Seconds())
-	reroutes := []traffic.Reroute{}
+	finder := detour.NewFinder(r.state.graph, speeds, r.cfg.MinGain.Seconds())
+	var found []candidate
 	for i := range now.forecasts {
 		p := &now.forecasts[i]
 		if p.Score < r.cfg.Threshold {
 			continue
 		}
-		outcome := outcomeNoNetwork
-		if road, ok := g.Find(p.Road); ok {
-			switch {
-			case p.Confidence < r.cfg.MinConfidence:
-				outcome = outcomeUnsure
-			case speeds[road] > r.cfg.SlowRatio*r.state.refs[road].FreeFlowKMH:
-				outcome = outcomeFlowing
-			default:
-				d, found := finder.Around(road)
-				outcome = string(found)
-				if found == detour.Found {
-					reroutes = append(reroutes, r.reroute(now.at, p, d, speeds[road]))
-				}
-			}
+		c, outcome := r.consider(now, p, finder, speeds)
+		if outcome == string(detour.Found) {
+			found = append(found, c)
+			continue
 		}
 		r.metrics.congested.WithLabelValues(outcome).Inc()
 	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(b.saves, a.saves) })
+	kept := min(len(found), r.cfg.MaxAdvice)
+	r.metrics.congested.WithLabelValues(string(detour.Found)).Add(float64(kept))
+	r.metrics.congested.WithLabelValues(outcomeMinor).Add(float64(len(found) - kept))
+	reroutes := make([]traffic.Reroute, kept)
+	for i := range reroutes {
+		reroutes[i] = found[i].Reroute
+	}
+	slices.SortFunc(reroutes, func(a, b traffic.Reroute) int { return cmp.Compare(a.Route, b.Route) })
 	return reroutes
+}
+
+// A candidate is advice that is worth giving.
+type candidate struct {
+	traffic.Reroute
+	// saves is in vehicle-minutes an hour, at the road's present flow.
+	saves float64
+}
+
+// consider looks for a detour round one road that is forecast to be congested, and says
+// what came of it.
+func (r *Rerouter) consider(now picture, p *traffic.Prediction, finder *detour.Finder, speeds []float64) (candidate, string) {
+	road, ok := r.state.graph.Find(p.Road)
+	live := now.live[p.Road]
+	switch {
+	case !ok:
+		return candidate{}, outcomeNoNetwork
+	case p.Confidence < r.cfg.MinConfidence:
+		return candidate{}, outcomeUnsure
+	case live != nil && !r.showsJam(live, r.state.refs[road]):
+		return candidate{}, outcomeNoSign
+	case speeds[road] > r.cfg.SlowRatio*r.state.refs[road].FreeFlowKMH:
+		return candidate{}, outcomeFlowing
+	}
+	d, outcome := finder.Around(road)
+	if outcome != detour.Found {
+		return candidate{}, string(outcome)
+	}
+	advice := r.reroute(now.at, p, d, speeds[road])
+	flow := r.state.refs[road].CapacityVPH / 2 // where nobody counted
+	if live != nil {
+		flow = live.Flow.Or(flow)
+	}
+	return candidate{Reroute: advice, saves: advice.ETAGainMin * flow}, string(outcome)
+}
+
+// showsJam reports whether a reading has the first signs of a jam.
+func (r *Rerouter) showsJam(live *traffic.Reading, ref score.Reference) bool {
+	s, ok := live.Score.Get()
+	if !ok {
+		s, ok = score.V2(live, ref)
+	}
+	return ok && s >= r.cfg.MinLiveScore
 }
 
 // speeds are the expected speeds of the graph's roads in km/h.

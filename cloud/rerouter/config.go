@@ -16,14 +16,24 @@ type Config struct {
 	// Threshold is the predicted score, 0 to 1, from which a road counts as
 	// congested.
 	Threshold float64
-	// MinConfidence is how sure, 0 to 1, a forecast must be to call for advice.
+	// MinConfidence is how sure, 0 to 1, a forecast must be to call for advice. A
+	// forecast of ewma-lr-v2 from one reading, all that an hourly feed can give, has
+	// 0.01.
 	MinConfidence float64
+	// MinLiveScore is what the newest reading of a road must score (v2, 0 to 1) for a
+	// forecast to be believed: the trend of a few noisy readings alone, without the
+	// first signs of a jam, is no reason to send anybody round. Roads without a
+	// reading are taken at the forecast's word.
+	MinLiveScore float64
 	// SlowRatio guards against scores that are high on a road that flows, which
 	// score v1 gives to any busy road: no advice while the expected speed is above
 	// this share of free flow, 0 to 1.
 	SlowRatio float64
 	// MinGain is what a detour must save each vehicle.
 	MinGain time.Duration
+	// MaxAdvice is the most pieces of advice in force: an operator can act on a few.
+	// Those that save the most vehicle-minutes stay.
+	MaxAdvice int
 	// ForecastMaxAge is how much older than the newest cycle a road's forecast
 	// may be, in event time.
 	ForecastMaxAge time.Duration
@@ -48,7 +58,9 @@ func Default() Config {
 	return Config{
 		HorizonMin:     30,
 		Threshold:      0.6,
-		MinConfidence:  0.1,
+		MinConfidence:  0.005,
+		MinLiveScore:   0.25,
+		MaxAdvice:      25,
 		SlowRatio:      0.6,
 		MinGain:        15 * time.Second,
 		ForecastMaxAge: 15 * time.Minute,
@@ -74,6 +86,8 @@ func (c *Config) Validate() error {
 	require(c.HorizonMin >= 1 && c.HorizonMin <= 24*60, "horizon", c.HorizonMin, "1 to 1440 minutes")
 	require(share(c.Threshold), "threshold", c.Threshold, "0 to 1")
 	require(share(c.MinConfidence), "min confidence", c.MinConfidence, "0 to 1")
+	require(share(c.MinLiveScore), "min live score", c.MinLiveScore, "0 to 1")
+	require(c.MaxAdvice >= 1, "max advice", c.MaxAdvice, "at least 1")
 	require(share(c.SlowRatio), "slow ratio", c.SlowRatio, "0 to 1")
 	require(c.MinGain >= 0 && c.MinGain <= time.Hour, "min gain", c.MinGain, "0s to 1h")
 	require(c.ForecastMaxAge >= 0, "forecast max age", c.ForecastMaxAge, "0s or more")

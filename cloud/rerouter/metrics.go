@@ -22,6 +22,10 @@ const (
 	outcomeNoNetwork = "no_network"
 	outcomeFlowing   = "flowing"
 	outcomeUnsure    = "unsure"
+	// outcomeNoSign is a road whose newest reading shows no sign of a jam.
+	outcomeNoSign = "no_sign"
+	// outcomeMinor is a detour that others are ahead of; see Config.MaxAdvice.
+	outcomeMinor = "minor"
 )
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -57,7 +61,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Event time of the cycle that the advice in force was computed for.",
 		}),
 	}
-	for _, o := range []string{string(detour.Found), string(detour.NoGain), string(detour.NoDetour), outcomeNoNetwork, outcomeFlowing, outcomeUnsure} {
+	for _, o := range []string{string(detour.Found), string(detour.NoGain), string(detour.NoDetour), outcomeNoNetwork, outcomeFlowing, outcomeUnsure, outcomeNoSign, outcomeMinor} {
 		m.congested.WithLabelValues(o)
 	}
 	return m

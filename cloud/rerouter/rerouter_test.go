@@ -144,21 +144,45 @@ func TestTheMostConfidentModelCounts(t *testing.T) {
 func TestEveryCongestedRoadIsAccountedFor(t *testing.T) {
 	roads := append(block(), arc("bridge", "y", "z", 500), arc("lane", "z", "w", 500), traffic.Road{ID: "sensor"})
 	tn := newTown(t, Default(), roads)
-	tn.measure(jam("main"), jam("bridge"), jam("sensor"), traffic.Reading{Road: "in", Speed: traffic.Some(48)}, jam("up"))
+	tn.measure(jam("main"), jam("bridge"), jam("sensor"), traffic.Reading{Road: "in", Speed: traffic.Some(30)}, jam("up"),
+		traffic.Reading{Road: "lane", Speed: traffic.Some(48)})
 	unsure := congested("up", 0.95)
-	unsure.Confidence = 0.01
+	unsure.Confidence = 0.001
 	tn.forecast(congested("main", 0.93), congested("bridge", 0.95), congested("sensor", 0.95), congested("nowhere", 0.95), unsure,
-		congested("down", 0.5))
+		congested("down", 0.5), congested("lane", 0.95))
 	flowing := congested("in", 0.95)
 	flowing.Speed = traffic.Some(45)
 	tn.forecast(flowing)
 	tn.adviseNow()
 	for outcome, want := range map[string]float64{
-		"found": 1, "no_detour": 1, "no_network": 2, "flowing": 1, "unsure": 1, "no_gain": 0,
+		"found": 1, "no_detour": 1, "no_network": 2, "flowing": 1, "unsure": 1, "no_gain": 0, "no_sign": 1, "minor": 0,
 	} {
 		if got := tn.count("cityflow_rerouter_congested_roads_total", outcome); got != want {
 			t.Errorf("%s: %g, want %g", outcome, got, want)
 		}
+	}
+}
+
+func TestOnlyTheAdviceThatSavesMostIsGiven(t *testing.T) {
+	cfg := Default()
+	cfg.MaxAdvice = 1
+	// Two equal blocks; twice as many vehicles stand on the second's main road.
+	roads := block()
+	for _, r := range block() {
+		r.ID, r.FromNode, r.ToNode = "2-"+r.ID, "2-"+r.FromNode, "2-"+r.ToNode
+		roads = append(roads, r)
+	}
+	tn := newTown(t, cfg, roads)
+	few, many := jam("main"), jam("2-main")
+	few.Flow, many.Flow = traffic.Some(200), traffic.Some(400)
+	tn.measure(few, many)
+	tn.forecast(congested("main", 0.95), congested("2-main", 0.95))
+	rs := tn.adviseNow()
+	if len(rs) != 1 || rs[0].Route != "2-main" {
+		t.Errorf("advice %+v: want one piece, about 2-main", rs)
+	}
+	if n := tn.count("cityflow_rerouter_congested_roads_total", "minor"); n != 1 {
+		t.Errorf("minor: %g, want 1", n)
 	}
 }
 
