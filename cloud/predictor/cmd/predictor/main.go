@@ -31,8 +31,8 @@ func command() *cli.Command {
 func flags(set *daemon.Settings) []cli.Flag {
 	d := predictor.Default()
 	return []cli.Flag{
-		&cli.StringFlag{Name: "database", Required: true, Sources: set.Sources("database"), Usage: "`URL` of the PostgreSQL database, such as postgres://user:password@host/cityflow"},
-		&cli.StringFlag{Name: "redis", Value: "redis://localhost:6379/0", Sources: set.Sources("redis"), Usage: "`URL` of the Redis server that carries the news"},
+		&cli.StringFlag{Name: "database-url", Required: true, Sources: set.Sources("database-url"), Usage: "`URL` of the PostgreSQL database, such as postgres://user:password@host/cityflow"},
+		&cli.StringFlag{Name: "redis-url", Value: "redis://localhost:6379/0", Sources: set.Sources("redis-url"), Usage: "`URL` of the Redis server that carries the news"},
 		&cli.StringFlag{Name: "tz", Value: d.Zone, Sources: set.Sources("tz"), Usage: "the city's time `ZONE`, for the rush hours"},
 		&cli.IntSliceFlag{Name: "horizons", Value: d.Horizons, Sources: set.Sources("horizons"), Usage: "how many `MINUTES` ahead to predict, separated by commas"},
 		&cli.DurationFlag{Name: "quiet", Value: d.Quiet, Sources: set.Sources("quiet"), Usage: "`TIME` without news after which the newest readings are predicted from early"},
@@ -49,12 +49,12 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	db, err := timescale.Open(ctx, cmd.String("database"), p.Log)
+	db, err := timescale.Open(ctx, cmd.String("database-url"), p.Log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	news, err := redis.Open(ctx, cmd.String("redis"), p.Log)
+	news, err := redis.Open(ctx, cmd.String("redis-url"), p.Log)
 	if err != nil {
 		return err
 	}

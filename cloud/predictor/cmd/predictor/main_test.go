@@ -42,7 +42,7 @@ func TestService(t *testing.T) {
 	done := make(chan error, 1)
 	serve, stop := context.WithCancel(ctx)
 	go func() {
-		done <- daemon.Run(serve, command(), []string{"cityflow-predictor", "--database", dsn, "--redis", url, "--http-addr", addr, "--horizons", "30", "--quiet", "100ms"})
+		done <- daemon.Run(serve, command(), []string{"cityflow-predictor", "--database-url", dsn, "--redis-url", url, "--http-addr", addr, "--horizons", "30", "--quiet", "100ms"})
 	}()
 	at := time.Date(2026, 3, 2, 7, 2, 0, 0, time.UTC)
 	r := traffic.Reading{At: at, Sensor: "s", Road: "r", Speed: traffic.Some(45)}
@@ -81,13 +81,13 @@ func TestService(t *testing.T) {
 
 func TestBadSettings(t *testing.T) {
 	for want, args := range map[string][]string{
-		"database":         {},
-		"time zone":        {"--database", "postgres://x", "--tz", "Nowhere"},
-		"horizon 0 min":    {"--database", "postgres://x", "--horizons", "0"},
+		"database-url":     {},
+		"time zone":        {"--database-url", "postgres://x", "--tz", "Nowhere"},
+		"horizon 0 min":    {"--database-url", "postgres://x", "--horizons", "0"},
 		"flag provided":    {"--nonsense"},
-		"open database":    {"--database", "postgres://127.0.0.1:1/x?connect_timeout=1"},
-		"quiet -1s and":    {"--database", "postgres://x", "--quiet", "-1s"},
-		"invalid value \"": {"--database", "postgres://x", "--poll", "often"},
+		"open database":    {"--database-url", "postgres://127.0.0.1:1/x?connect_timeout=1"},
+		"quiet -1s and":    {"--database-url", "postgres://x", "--quiet", "-1s"},
+		"invalid value \"": {"--database-url", "postgres://x", "--poll", "often"},
 	} {
 		cmd := command()
 		cmd.Writer, cmd.ErrWriter = io.Discard, io.Discard

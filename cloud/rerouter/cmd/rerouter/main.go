@@ -36,8 +36,8 @@ func command() *cli.Command {
 func flags(set *daemon.Settings) []cli.Flag {
 	d := rerouter.Default()
 	return []cli.Flag{
-		&cli.StringFlag{Name: "database", Required: true, Sources: set.Sources("database"), Usage: "`URL` of the PostgreSQL database, such as postgres://user:password@host/cityflow"},
-		&cli.StringFlag{Name: "redis", Value: "redis://localhost:6379/0", Sources: set.Sources("redis"), Usage: "`URL` of the Redis server that carries the news"},
+		&cli.StringFlag{Name: "database-url", Required: true, Sources: set.Sources("database-url"), Usage: "`URL` of the PostgreSQL database, such as postgres://user:password@host/cityflow"},
+		&cli.StringFlag{Name: "redis-url", Value: "redis://localhost:6379/0", Sources: set.Sources("redis-url"), Usage: "`URL` of the Redis server that carries the news"},
 		&cli.StringFlag{Name: "roads", Sources: set.Sources("roads"), TakesFile: true, Usage: "road network `FILE` to put into the database first: the Paris reference (CSV or GeoJSON) or a saved network"},
 		&cli.StringFlag{Name: "tz", Value: "Europe/Paris", Sources: set.Sources("tz"), Usage: "the city's time `ZONE`, for the times in the advice"},
 		&cli.IntFlag{Name: "horizon", Value: d.HorizonMin, Sources: set.Sources("horizon"), Usage: "how many `MINUTES` ahead the forecasts look that call for advice"},
@@ -67,7 +67,7 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := timescale.Open(ctx, cmd.String("database"), p.Log)
+	db, err := timescale.Open(ctx, cmd.String("database-url"), p.Log)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) (err error) {
 			return err
 		}
 	}
-	news, err := redis.Open(ctx, cmd.String("redis"), p.Log)
+	news, err := redis.Open(ctx, cmd.String("redis-url"), p.Log)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func TestProgram(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- daemon.Run(ctx, command(), []string{
-			"cityflow-rerouter", "--database", dsn, "--redis", redisURL, "--roads", network(t), "--http-addr", ops,
+			"cityflow-rerouter", "--database-url", dsn, "--redis-url", redisURL, "--roads", network(t), "--http-addr", ops,
 			"--poll", "1s", "--log-level", "error",
 		})
 	}()
@@ -131,11 +131,11 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, `"database" not set`},
-		{[]string{"--database", "postgres://x", "--tz", "Mars/Olympus"}, `tz "Mars/Olympus": want a name such as Europe/Paris`},
-		{[]string{"--database", "postgres://x", "--threshold", "2"}, "threshold 2: want 0 to 1"},
-		{[]string{"--database", "postgres://x", "--min-gain", "-1s"}, "min gain -1s"},
-		{[]string{"--database", "nonsense"}, "nonsense"},
+		{nil, `"database-url" not set`},
+		{[]string{"--database-url", "postgres://x", "--tz", "Mars/Olympus"}, `tz "Mars/Olympus": want a name such as Europe/Paris`},
+		{[]string{"--database-url", "postgres://x", "--threshold", "2"}, "threshold 2: want 0 to 1"},
+		{[]string{"--database-url", "postgres://x", "--min-gain", "-1s"}, "min gain -1s"},
+		{[]string{"--database-url", "nonsense"}, "nonsense"},
 	} {
 		err := daemon.Run(t.Context(), command(), append([]string{"cityflow-rerouter", "--log-level", "error"}, c.args...))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
