@@ -181,6 +181,45 @@ func TestRestartGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// TestReplayGoesOnAfterAStop stops a paced replay in the middle and wants the next
+// start to go on there and not to begin anew.
+func TestReplayGoesOnAfterAStop(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("time;sensor;speed\n")
+	const minutes = 240
+	for i := range minutes {
+		fmt.Fprintf(&b, "2026-03-02T%02d:%02d:00Z;S;%d\n", 8+i/60, i%60, 30+i%20)
+	}
+	file := system.WriteFile(t, "slow.csv", b.String())
+	dir := t.TempDir()
+	start := func(speed string) *system.Process {
+		return system.Start(t, binary, dir, "--source", "replay", "--speed", speed,
+			"--columns", "ts=time,sensor=sensor,speed=speed", "--file", file)
+	}
+	p := start("600") // ten minutes a second
+	system.Eventually(t, "twenty minutes are played", func() bool {
+		return p.Metric(t, "cityflow_collector_messages_stored_total") >= 20
+	})
+	p.Stop(t)
+	before := countReadings(t, filepath.Join(dir, "cityflow.db"))
+
+	p = start("max")
+	system.Eventually(t, "the rest is played", func() bool {
+		return p.Metric(t, "cityflow_collector_messages_stored_total") == float64(minutes-before)
+	})
+	if !strings.Contains(p.Output(), "going on at 2026-03-02T") {
+		t.Errorf("the start does not say where it goes on:\n%s", p.Output())
+	}
+	if again := p.Metric(t, "cityflow_collector_duplicates_total"); again > 1 {
+		t.Errorf("%v readings were sent a second time", again)
+	}
+	p.Stop(t)
+	p = start("max")
+	if !strings.Contains(p.Output(), "to its end before") {
+		t.Errorf("the third start does not say that there is nothing left:\n%s", p.Output())
+	}
+}
+
 // TestRealFilesThroughTheWholePath replays the public recordings that the benchmark
 // measures, without measuring, and wants every valid reading stored once.
 func TestRealFilesThroughTheWholePath(t *testing.T) {

@@ -43,6 +43,8 @@ func (f *folder) buffer() string { return filepath.Join(f.path, "buffer") }
 
 func (f *folder) cache() string { return filepath.Join(f.path, "cache") }
 
+func (f *folder) bookmark() string { return filepath.Join(f.path, "replay.json") }
+
 // secretBytes is the length of the key that signs access tokens.
 const secretBytes = 32
 

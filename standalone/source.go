@@ -39,7 +39,7 @@ type origin struct {
 	cmd        *cli.Command
 	log        *slog.Logger
 	reg        prometheus.Registerer
-	cache      string
+	folder     *folder
 	network    *roadnet.Network // nil when none was imported
 	onRejected func(traffic.Rejected)
 }
@@ -48,6 +48,8 @@ type origin struct {
 type chosen struct {
 	source.Source
 	says string
+	// mark is how far a replay has come, nil for other sources.
+	mark *bookmark
 }
 
 func (o *origin) open(ctx context.Context) (chosen, error) {
@@ -92,20 +94,32 @@ func (o *origin) replay(files []string) (chosen, error) {
 	cfg.Files, cfg.Speed, cfg.TZ = files, o.cmd.String("speed"), o.cmd.String("tz")
 	cfg.Columns, cfg.Units, cfg.Places = o.cmd.String("columns"), o.cmd.String("units"), o.cmd.String("places")
 	cfg.Start, cfg.Step, cfg.Stamp = o.cmd.String("start"), o.cmd.Duration("step"), o.cmd.String("stamp")
+	mark, err := openBookmark(o.folder.bookmark(), files)
+	if err != nil {
+		return chosen{}, err
+	}
+	cfg.From = mark.Last
 	s, err := replay.Open(cfg, replay.Deps{
 		Log: o.log, Reg: o.reg, OnRejected: o.onRejected, Progress: progress.New(os.Stderr, o.log),
 	})
 	if err != nil {
 		return chosen{}, fmt.Errorf("replay: %w", err)
 	}
-	return chosen{s, fmt.Sprintf("replay of %s at speed %s", strings.Join(files, ", "), cfg.Speed)}, nil
+	says := fmt.Sprintf("replay of %s at speed %s", strings.Join(files, ", "), cfg.Speed)
+	switch {
+	case mark.Ended:
+		says += "; it was replayed to its end before: to see it again, choose another --data-dir"
+	case !mark.Last.IsZero():
+		says += ", going on at " + mark.Last.Format(time.RFC3339)
+	}
+	return chosen{Source: s, says: says, mark: mark}, nil
 }
 
 // paris opens the live counts. Where must is false, it asks first whether they can be
 // reached; otherwise the source itself keeps trying.
 func (o *origin) paris(ctx context.Context, must bool) (chosen, error) {
 	cfg := paris.DefaultConfig()
-	cfg.CacheDir = o.cache
+	cfg.CacheDir = o.folder.cache()
 	if url := o.cmd.String("paris-url"); url != "" {
 		cfg.URL = url
 	}
@@ -120,7 +134,7 @@ func (o *origin) paris(ctx context.Context, must bool) (chosen, error) {
 			return chosen{}, err
 		}
 	}
-	return chosen{s, "live counts of Paris, hourly, from " + cfg.URL}, nil
+	return chosen{Source: s, says: "live counts of Paris, hourly, from " + cfg.URL}, nil
 }
 
 func (o *origin) city() (chosen, error) {
@@ -149,7 +163,7 @@ func (o *origin) city() (chosen, error) {
 	if err != nil {
 		return chosen{}, err
 	}
-	return chosen{c, fmt.Sprintf("%s: %d roads, seed %d, a report a sensor every %s", says, len(net.Roads), cfg.Seed, cfg.Interval)}, nil
+	return chosen{Source: c, says: fmt.Sprintf("%s: %d roads, seed %d, a report a sensor every %s", says, len(net.Roads), cfg.Seed, cfg.Interval)}, nil
 }
 
 // roads asks a source what it knows about its roads, nil when it knows nothing.

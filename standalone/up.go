@@ -73,7 +73,7 @@ func (h *house) open(ctx context.Context) (err error) {
 		return err
 	}
 	o := origin{
-		cmd: h.cmd, log: h.log, reg: h.proc.Metrics, cache: h.folder.cache(),
+		cmd: h.cmd, log: h.log, reg: h.proc.Metrics, folder: h.folder,
 		network: h.network, onRejected: h.rejects.add,
 	}
 	h.source, err = o.open(ctx)
