@@ -154,6 +154,7 @@ type API struct {
 	log     *slog.Logger
 	keeper  *auth.Keeper
 	hub     *live.Hub
+	server  *rest.Server
 	handler http.Handler
 }
 
@@ -211,7 +212,7 @@ func (a *API) build(log *slog.Logger, reg prometheus.Registerer) (err error) {
 	if err != nil {
 		return err
 	}
-	a.handler = server.Handler()
+	a.server, a.handler = server, server.Handler()
 	return nil
 }
 

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -102,7 +103,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, who auth.Identity, s
 	c.conn = conn
 	c.view = view{picture: h.Picture, network: h.parts.Network.Current}
 	c.view.subscribe(sub)
-	c.news <- struct{}{}
+	c.signal() // the hub may have done so already
 	c.run(r.Context())
 	return nil
 }
@@ -222,16 +223,9 @@ func (c *client) read(ctx context.Context) error {
 		if err := alive(); err != nil {
 			return err
 		}
-		kind, text, err := c.conn.ReadMessage()
+		sub, err := c.request()
 		if err != nil {
-			return leaving(err)
-		}
-		if kind != websocket.TextMessage {
-			return closing{websocket.CloseUnsupportedData, "want text messages"}
-		}
-		sub, err := parseRequest(text)
-		if err != nil {
-			return closing{websocket.ClosePolicyViolation, reason(err)}
+			return err
 		}
 		if err := pace.Wait(ctx); err != nil {
 			return err
@@ -241,6 +235,30 @@ func (c *client) read(ctx context.Context) error {
 		c.mu.Unlock()
 		c.signal()
 	}
+}
+
+// request reads the client's next message.
+func (c *client) request() (Subscription, error) {
+	kind, r, err := c.conn.NextReader()
+	if err != nil {
+		return Subscription{}, leaving(err)
+	}
+	if kind != websocket.TextMessage {
+		return Subscription{}, closing{websocket.CloseUnsupportedData, "want text messages"}
+	}
+	// The connection's own limit counts compressed bytes.
+	text, err := io.ReadAll(io.LimitReader(r, maxRequest+1))
+	switch {
+	case err != nil:
+		return Subscription{}, leaving(err)
+	case len(text) > maxRequest:
+		return Subscription{}, leaving(websocket.ErrReadLimit)
+	}
+	sub, err := parseRequest(text)
+	if err != nil {
+		return Subscription{}, closing{websocket.ClosePolicyViolation, reason(err)}
+	}
+	return sub, nil
 }
 
 // leaving is what to say to a client whose reading ended with err.
@@ -319,12 +337,11 @@ func (c *client) send(m message) error {
 	if err := c.conn.SetWriteDeadline(time.Now().Add(c.hub.cfg.WriteTimeout)); err != nil {
 		return err
 	}
-	if m.prepared != nil {
-		c.conn.EnableWriteCompression(true)
-		return c.conn.WritePreparedMessage(m.prepared)
-	}
 	c.hub.metrics.bytes.Add(float64(len(m.text)))
 	c.conn.EnableWriteCompression(len(m.text) >= compressFrom)
+	if m.prepared != nil {
+		return c.conn.WritePreparedMessage(m.prepared)
+	}
 	return c.conn.WriteMessage(websocket.TextMessage, m.text)
 }
 

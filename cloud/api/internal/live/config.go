@@ -83,7 +83,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "cityflow_api_live_messages_total", Help: "Messages sent to WebSocket clients, by type.",
 		}, []string{"type"}),
 		bytes: f.NewCounter(prometheus.CounterOpts{
-			Name: "cityflow_api_live_sent_bytes_total", Help: "Bytes of own messages sent to WebSocket clients before compression; shared messages are not counted.",
+			Name: "cityflow_api_live_sent_bytes_total", Help: "Bytes of messages sent to WebSocket clients, before compression.",
 		}),
 		closed: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "cityflow_api_live_closed_total", Help: "WebSocket clients that left, by close code; 0 means that the connection broke or was too slow.",

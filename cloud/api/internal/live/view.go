@@ -20,7 +20,7 @@ type frame struct {
 	predictions []*predictionRow
 
 	mu     sync.Mutex
-	shared map[sharedKey]*websocket.PreparedMessage
+	shared map[sharedKey]message
 }
 
 type sharedKey struct {
@@ -32,7 +32,7 @@ type sharedKey struct {
 // maxShared bounds the different messages that one frame keeps.
 const maxShared = 32
 
-// A message is text for one client: its own, or shared.
+// A message is text for one client, or prepared for many.
 type message struct {
 	kind     string
 	text     []byte
@@ -241,24 +241,25 @@ func (v *view) message(f *frame, p part) (message, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := sharedKey{p.kind, p.seq, p.selector}
-	if m := f.shared[key]; m != nil {
-		return message{kind: p.kind, prepared: m}, nil
+	if m, ok := f.shared[key]; ok {
+		return m, nil
 	}
 	text, err := v.picture.encode(p)
 	if err != nil {
 		return message{}, err
 	}
-	m, err := websocket.NewPreparedMessage(websocket.TextMessage, text)
+	prepared, err := websocket.NewPreparedMessage(websocket.TextMessage, text)
 	if err != nil {
 		return message{}, fmt.Errorf("prepare message: %w", err)
 	}
+	m := message{kind: p.kind, text: text, prepared: prepared}
 	if f.shared == nil {
-		f.shared = map[sharedKey]*websocket.PreparedMessage{}
+		f.shared = map[sharedKey]message{}
 	}
 	if len(f.shared) < maxShared {
 		f.shared[key] = m
 	}
-	return message{kind: p.kind, prepared: m}, nil
+	return m, nil
 }
 
 const kindSnapshot = "snapshot"

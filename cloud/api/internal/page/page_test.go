@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -38,14 +39,11 @@ func get(t *testing.T, h http.Handler, path string, header ...string) *http.Resp
 
 func body(t *testing.T, r *http.Response) string {
 	t.Helper()
-	var b strings.Builder
-	if _, err := r.Body.Read(make([]byte, 0)); err != nil {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
 		t.Fatal(err)
 	}
-	buf := make([]byte, 4096)
-	n, _ := r.Body.Read(buf)
-	b.Write(buf[:n])
-	return b.String()
+	return string(text)
 }
 
 func TestFilesAndTheirCaching(t *testing.T) {

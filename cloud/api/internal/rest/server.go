@@ -158,7 +158,7 @@ func (s *Server) build() error {
 	if err := e.SetTrustedProxies(s.cfg.TrustedProxies); err != nil {
 		return fmt.Errorf("trusted proxies: %w", err)
 	}
-	e.Use(identify, s.secure, s.observe, s.recoverPanic, bound)
+	e.Use(identify, s.secure, s.observe, bound, s.recoverPanic)
 	e.NoRoute(s.elsewhere)
 	e.NoMethod(s.wrongMethod)
 	for _, r := range s.routes() {
