@@ -85,7 +85,7 @@ func (r *rejects) write(ctx context.Context) error {
 // listRejected is `cityflow rejected list`.
 func listRejected(ctx context.Context, cmd *cli.Command) error {
 	return withStore(ctx, cmd, func(st *sqlite.Store, _ *slog.Logger) error {
-		list, _, err := st.Rejected(ctx, store.Page{Limit: int(cmd.Int("limit"))})
+		list, _, err := st.Rejected(ctx, store.Page{Limit: cmd.Int("limit")})
 		if err != nil {
 			return err
 		}

@@ -61,11 +61,11 @@ func (c *City) Run(ctx context.Context, out source.Out) error {
 		anchor = begin.Add(c.cfg.Backfill) // what lies before is late already: it comes at once
 	}
 	if err := pacer.Wait(ctx, anchor); err != nil {
-		return nil
+		return stopped(ctx, err)
 	}
 	for t := begin.Add(-warmUp); c.cfg.Until.IsZero() || t.Before(c.cfg.Until); t = t.Add(Step) {
-		if ctx.Err() != nil {
-			return nil
+		if err := ctx.Err(); err != nil {
+			return stopped(ctx, err)
 		}
 		c.advance(t)
 		end := t.Add(Step)
@@ -74,14 +74,22 @@ func (c *City) Run(ctx context.Context, out source.Out) error {
 			continue
 		}
 		// The readings of this step name the begin of the interval that ends now.
-		if c.pace(ctx, pacer, end) != nil {
-			return nil
+		if err := c.pace(ctx, pacer, end); err != nil {
+			return stopped(ctx, err)
 		}
 		if err := c.emit(ctx, out); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// stopped is nil where the error is the caller's own wish to stop.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // begin is the first interval's begin, on the grid of steps.

@@ -76,6 +76,7 @@ func (s *sensor) report(road traffic.RoadID, begin time.Time, interval time.Dura
 	s.count, s.speed, s.occupied = 0, 0, 0
 	s.age(begin, r)
 	switch s.fault {
+	case healthy:
 	case silent:
 		return traffic.Reading{}, false
 	case stuckAt:
