@@ -16,6 +16,7 @@ import (
 	"github.com/2zrhun/city-flow/cloud/collector/internal/ingest"
 	"github.com/2zrhun/city-flow/shared/bus"
 	"github.com/2zrhun/city-flow/shared/store"
+	"github.com/2zrhun/city-flow/shared/traffic"
 	"github.com/2zrhun/city-flow/shared/wire"
 )
 
@@ -147,6 +148,16 @@ func (c *Collector) Run(ctx context.Context) error {
 	return errors.Join(err, <-ended)
 }
 
+// Accept stores readings that come another way than through the broker, such as an
+// import; see traffic.Sink. It returns when they are committed, and waits for the
+// store until ctx ends. It needs Run to run.
+func (c *Collector) Accept(ctx context.Context, batch []traffic.Reading) error {
+	if err := c.flow.Accept(ctx, batch); err != nil {
+		return fmt.Errorf("collect %d readings: %w", len(batch), err)
+	}
+	return nil
+}
+
 // BrokerReady returns nil while messages flow from the broker.
 func (c *Collector) BrokerReady(context.Context) error { return c.link.Connected() }
 
@@ -158,4 +169,7 @@ func (c *Collector) StoreReady(context.Context) error {
 	return nil
 }
 
-var _ broker.Receiver = (*ingest.Pipeline)(nil)
+var (
+	_ broker.Receiver = (*ingest.Pipeline)(nil)
+	_ traffic.Sink    = (*Collector)(nil)
+)

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,8 +22,8 @@ const (
 	knownQuality = traffic.QualityReceiveTime | traffic.QualityClock | traffic.QualityLate | traffic.QualityThinned
 )
 
-// What no database can hold must be found here: a transaction that fails for it
-// would fail for ever and stop everybody.
+// What no database can hold must be found here or by Reading.Validate: a transaction
+// that fails for it would fail for ever and stop everybody.
 
 func checkEdge(e traffic.EdgeID) error {
 	switch {
@@ -32,16 +31,6 @@ func checkEdge(e traffic.EdgeID) error {
 		return fmt.Errorf("edge name of %d bytes: want 1 to %d", len(e), traffic.MaxIDBytes)
 	case !utf8.ValidString(string(e)) || strings.ContainsFunc(string(e), unicode.IsControl):
 		return fmt.Errorf("edge name %q: want printable UTF-8", e)
-	}
-	return nil
-}
-
-func checkReading(r *traffic.Reading, limit time.Time) error {
-	if err := r.Validate(limit); err != nil {
-		return err
-	}
-	if r.Place != nil && (!utf8.ValidString(r.Place.Label) || strings.ContainsRune(r.Place.Label, 0)) {
-		return errors.New("label: want UTF-8 without zero bytes")
 	}
 	return nil
 }

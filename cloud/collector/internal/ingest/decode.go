@@ -128,7 +128,7 @@ func (d *decoder) check(p *piece, topic string, b *wire.Batch) {
 	for i := range b.Readings {
 		r := &b.Readings[i]
 		tidy(r, p.batch.Edge)
-		err := checkReading(r, limit)
+		err := r.Validate(limit)
 		if err == nil {
 			p.readings = append(p.readings, *r)
 			continue

@@ -29,7 +29,7 @@ func newDecoder() *decoder {
 func storable(t interface{ Fatalf(string, ...any) }, p piece) {
 	limit := now().Add(clockTolerance)
 	for _, r := range p.readings {
-		if err := checkReading(&r, limit); err != nil {
+		if err := r.Validate(limit); err != nil {
 			t.Fatalf("a reading that may not be stored was let through: %v", err)
 		}
 		if s, ok := r.Score.Get(); ok && !(s >= 0 && s <= 1) || r.Quality&^knownQuality != 0 || r.Edge != p.batch.Edge {

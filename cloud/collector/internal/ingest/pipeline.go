@@ -63,6 +63,9 @@ type Pipeline struct {
 
 	// pending and pendingBytes are what is taken and not yet answered.
 	pending, pendingBytes atomic.Int64
+	// offers are what Accept hands over; ended is closed when nobody takes it.
+	offers chan piece
+	ended  chan struct{}
 
 	mu     sync.RWMutex // guards everything declared below
 	inbox  chan broker.Message
@@ -71,7 +74,7 @@ type Pipeline struct {
 
 // New returns a pipeline that works once Run runs.
 func New(cfg Config, deps Deps) *Pipeline {
-	p := &Pipeline{cfg: cfg, deps: deps, inbox: make(chan broker.Message, MaxPending)}
+	p := &Pipeline{cfg: cfg, deps: deps, inbox: make(chan broker.Message, MaxPending), offers: make(chan piece), ended: make(chan struct{})}
 	p.metrics = newMetrics(deps.Reg, &p.pending, &p.pendingBytes)
 	p.decoder = &decoder{scorer: score.NewScorer(maxRoads), now: deps.Now, metrics: p.metrics}
 	p.writer = newWriter(cfg.AppendTimeout, deps, p.metrics)
@@ -129,6 +132,7 @@ func (p *Pipeline) StoreErr() error { return p.writer.lastErr() }
 // was not stored by then is left unanswered and comes again. Answers go to out. It
 // returns nil.
 func (p *Pipeline) Run(ctx context.Context, out Publisher) error {
+	defer close(p.ended)
 	hard, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	defer context.AfterFunc(ctx, func() {
@@ -165,7 +169,15 @@ func (p *Pipeline) close() {
 }
 
 func (p *Pipeline) decode(out chan<- piece) {
-	for m := range p.inbox {
-		out <- p.decoder.decode(m)
+	for {
+		select {
+		case m, ok := <-p.inbox:
+			if !ok {
+				return
+			}
+			out <- p.decoder.decode(m)
+		case own := <-p.offers:
+			out <- own
+		}
 	}
 }
