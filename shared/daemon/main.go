@@ -42,11 +42,11 @@ func Run(ctx context.Context, cmd *cli.Command, args []string) error {
 }
 
 // Version describes the build: the module's version, or the commit it was built
-// from with "+changes" when the tree was not clean, or "unknown".
+// from with "+changes" when the tree was not clean, or "dev" when neither is known.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return "dev"
 	}
 	if v := info.Main.Version; v != "" && v != "(devel)" {
 		return v
@@ -61,7 +61,7 @@ func Version() string {
 		}
 	}
 	if commit == "" {
-		return "unknown"
+		return "dev"
 	}
 	return strings.Join([]string{commit, changes}, "")
 }

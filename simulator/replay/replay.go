@@ -193,9 +193,13 @@ func (s *Source) ensure(ctx context.Context) error {
 	if l.roads, bad = sens.roads(); bad != nil {
 		s.log.Warn("a road is listed without its shape", "error", bad)
 	}
-	n := s.counts.stats()
-	s.log.Info("files read", "files", len(s.files), "sensors", len(sens.list), "readings", n.Readings,
-		"no_measurement", n.NoMeasurement, "rejected", n.Rejected)
+	if l.rows < 0 {
+		s.log.Info("files open; rows are read as they are played", "files", len(s.files), "sensors", len(sens.list))
+	} else {
+		n := s.counts.stats()
+		s.log.Info("files read", "files", len(s.files), "sensors", len(sens.list), "readings", n.Readings,
+			"no_measurement", n.NoMeasurement, "rejected", n.Rejected)
+	}
 	s.loaded = l
 	return nil
 }
