@@ -4,11 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -163,14 +160,14 @@ func TestServerAbsentAtStart(t *testing.T) {
 // A server that takes connections and says nothing is found out.
 func TestServerSilent(t *testing.T) {
 	server := rig.StartRedis(t)
-	relay := startRelay(t, server.Addr())
-	sub, pub := open(t, relay.addr()), open(t, server.Addr())
+	relay := rig.StartRelay(t, server.Addr())
+	sub, pub := open(t, relay.Addr()), open(t, server.Addr())
 	sub.link.pingEvery, sub.link.silentFor = 50*time.Millisecond, 300*time.Millisecond
 	in := bustest.Subscribe(t, sub, bus.TopicLive)
 	bustest.Publish(t, pub, bustest.Live(1))
 	bustest.Next(t, in)
 
-	relay.freeze(true)
+	relay.Freeze(true)
 	bustest.Publish(t, pub, bustest.Live(2))
 	began := time.Now()
 	if err := sub.Publish(t.Context(), bustest.Live(0)); err == nil {
@@ -179,7 +176,7 @@ func TestServerSilent(t *testing.T) {
 	if took := time.Since(began); took > publishTimeout+time.Second {
 		t.Errorf("Publish to a silent server took %v", took)
 	}
-	relay.freeze(false)
+	relay.Freeze(false)
 	if e := nextAfterOutage(t, pub, in); e.Missed == 0 {
 		t.Error("Missed 0 after the link fell silent")
 	}
@@ -305,80 +302,5 @@ func TestForeignMessages(t *testing.T) {
 	bustest.Publish(t, b, bustest.Live(7))
 	if got := bustest.Number(t, bustest.Next(t, in)); got != 7 {
 		t.Errorf("heard event %d, want 7", got)
-	}
-}
-
-// relay passes bytes on between a client and a server until it is frozen.
-type relay struct {
-	l net.Listener
-
-	mu     sync.Mutex // guards everything declared below
-	thawed *sync.Cond
-	frozen bool
-	conns  []net.Conn
-}
-
-func startRelay(t *testing.T, to string) *relay {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{l: l}
-	r.thawed = sync.NewCond(&r.mu)
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				in.Close()
-				continue
-			}
-			r.mu.Lock()
-			r.conns = append(r.conns, in, out)
-			r.mu.Unlock()
-			all.Go(func() { r.copy(in, out) })
-			all.Go(func() { r.copy(out, in) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		r.freeze(false)
-		r.mu.Lock()
-		for _, c := range r.conns {
-			c.Close()
-		}
-		r.mu.Unlock()
-		all.Wait()
-	})
-	return r
-}
-
-func (r *relay) addr() string { return r.l.Addr().String() }
-
-func (r *relay) freeze(on bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.frozen = on
-	r.thawed.Broadcast()
-}
-
-func (r *relay) copy(to io.WriteCloser, from io.Reader) {
-	defer to.Close()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		r.mu.Lock()
-		for r.frozen {
-			r.thawed.Wait()
-		}
-		r.mu.Unlock()
-		if _, werr := to.Write(buf[:n]); err != nil || werr != nil {
-			return
-		}
 	}
 }

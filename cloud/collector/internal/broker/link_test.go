@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -184,13 +182,13 @@ func TestSilentBroker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr := rig.Mosquitto(t)
-			relay := startRelay(t, addr)
-			l := start(t, Config{URL: "tcp://" + relay.addr()}, &box{}, change)
+			relay := rig.StartRelay(t, addr)
+			l := start(t, Config{URL: "tcp://" + relay.Addr()}, &box{}, change)
 			eventually(t, "it is connected", connected(l))
 			if err := l.Publish("out", []byte("x")); err != nil {
 				t.Fatal(err)
 			}
-			relay.freeze(true)
+			relay.Freeze(true)
 			if name == "nothing confirmed at stop" {
 				_ = l.Publish("out", []byte("x"))
 				return // the clean-up stops it
@@ -200,7 +198,7 @@ func TestSilentBroker(t *testing.T) {
 				_ = l.Publish("out", payload) // blocks once the buffers in between are full
 				return l.Connected() != nil
 			})
-			relay.freeze(false)
+			relay.Freeze(false)
 			eventually(t, "it is connected again", connected(l))
 			eventually(t, "it publishes again", func() bool { return l.Publish("out", []byte("x")) == nil })
 		})
@@ -245,79 +243,4 @@ func TestCredentials(t *testing.T) {
 		err := bad.Connected()
 		return err != nil && strings.Contains(strings.ToLower(err.Error()), "authori")
 	})
-}
-
-// relay passes bytes on between a client and a server until it is frozen.
-type relay struct {
-	l net.Listener
-
-	mu     sync.Mutex // guards everything declared below
-	thawed *sync.Cond
-	frozen bool
-	conns  []net.Conn
-}
-
-func startRelay(t *testing.T, to string) *relay {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{l: l}
-	r.thawed = sync.NewCond(&r.mu)
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				in.Close()
-				continue
-			}
-			r.mu.Lock()
-			r.conns = append(r.conns, in, out)
-			r.mu.Unlock()
-			all.Go(func() { r.copy(in, out) })
-			all.Go(func() { r.copy(out, in) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		r.freeze(false)
-		r.mu.Lock()
-		for _, c := range r.conns {
-			c.Close()
-		}
-		r.mu.Unlock()
-		all.Wait()
-	})
-	return r
-}
-
-func (r *relay) addr() string { return r.l.Addr().String() }
-
-func (r *relay) freeze(on bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.frozen = on
-	r.thawed.Broadcast()
-}
-
-func (r *relay) copy(to io.WriteCloser, from io.Reader) {
-	defer to.Close()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		r.mu.Lock()
-		for r.frozen {
-			r.thawed.Wait()
-		}
-		r.mu.Unlock()
-		if _, werr := to.Write(buf[:n]); err != nil || werr != nil {
-			return
-		}
-	}
 }
