@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -104,6 +105,9 @@ func (o PostgresOptions) arguments(bin, data, port string) []string {
 	if !o.Plain && timescaleInstalled(bin) {
 		set["shared_preload_libraries"] = "timescaledb"
 		set["timescaledb.telemetry_level"] = "off"
+		// Tests call the extension's jobs themselves: a scheduler in each of many
+		// small databases would only be in the way.
+		set["timescaledb.max_background_workers"] = "0"
 	}
 	args := []string{"-D", data}
 	for k, v := range set {
@@ -126,21 +130,38 @@ func timescaleInstalled(bin string) bool {
 // when t ends.
 func (p *PostgresServer) Database(t testing.TB) string {
 	t.Helper()
+	return p.create(t, "")
+}
+
+// Clone creates a copy of the database at dsn for t, which nobody may be connected
+// to, and returns its DSN. It is dropped when t ends.
+func (p *PostgresServer) Clone(t testing.TB, dsn string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatalf("clone test database: %v", err)
+	}
+	return p.create(t, " TEMPLATE "+pgx.Identifier{strings.TrimPrefix(u.Path, "/")}.Sanitize())
+}
+
+func (p *PostgresServer) create(t testing.TB, template string) string {
+	t.Helper()
 	u, err := url.Parse(p.admin)
 	if err != nil {
 		t.Fatalf("%s must be a URL like postgres://user@host:5432/postgres: %v", EnvPostgres, err)
 	}
 	name := "cityflow_" + uuid.NewString()
-	if err := p.execute("CREATE DATABASE " + pgx.Identifier{name}.Sanitize()); err != nil {
+	if err := p.execute("CREATE DATABASE " + pgx.Identifier{name}.Sanitize() + template); err != nil {
 		t.Fatalf("create test database: %v", err)
 	}
-	if p.Server == nil { // ours goes as a whole
-		t.Cleanup(func() {
-			if err := p.execute("DROP DATABASE " + pgx.Identifier{name}.Sanitize() + " WITH (FORCE)"); err != nil {
-				t.Errorf("drop test database: %v", err)
-			}
-		})
-	}
+	t.Cleanup(func() {
+		if p.Server != nil && p.child == nil {
+			return // the test stopped the server, which goes as a whole
+		}
+		if err := p.execute("DROP DATABASE IF EXISTS " + pgx.Identifier{name}.Sanitize() + " WITH (FORCE)"); err != nil {
+			t.Errorf("drop test database: %v", err)
+		}
+	})
 	u.Path = "/" + name
 	return u.String()
 }

@@ -64,6 +64,9 @@ func TestPostgres(t *testing.T) {
 	if got := query(t, a, "SELECT v FROM x"); got != "kept" {
 		t.Fatalf("got %q", got)
 	}
+	if got := query(t, server.Clone(t, a), "SELECT v FROM x"); got != "kept" {
+		t.Fatalf("in a copy: got %q", got)
+	}
 	if got := query(t, b, "SELECT count(*)::text FROM pg_tables WHERE tablename = 'x'"); got != "0" {
 		t.Errorf("the second database sees %s tables of the first", got)
 	}

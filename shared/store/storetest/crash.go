@@ -19,6 +19,10 @@ const envCrash = "CITYFLOW_STORETEST_CRASH"
 
 const crashBatch = 400
 
+// InChild reports whether this process is the child that a crash test starts: then
+// Test does nothing else, and the caller should not either.
+func InChild() bool { return os.Getenv(envCrash) != "" }
+
 // crashReadings is the n-th batch of a child: one road a batch.
 func crashReadings(n int) []traffic.Reading {
 	out := make([]traffic.Reading, crashBatch)
