@@ -20,7 +20,7 @@ step() {
 
 step "dashboard build" make --no-print-directory dashboard
 step "go vet" go vet work
-make --no-print-directory tools >/dev/null
+make --no-print-directory bin/staticcheck >/dev/null
 staticcheck() {
 	local status=0 m
 	for m in $(go list -m -f '{{.Dir}}'); do
