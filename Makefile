@@ -102,11 +102,11 @@ bench: bench-pipeline bench-parts ## Run every benchmark
 
 .PHONY: bench-pipeline
 bench-pipeline: dashboard ## Replay the real files through the whole path, beside plain SQLite
-	cd e2e && CITYFLOW_BENCH=1 go test -count=1 -timeout 30m -run TestBenchPipeline -v ./... | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	cd e2e && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkPipeline$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 
 .PHONY: bench-parts
 bench-parts: ## Go benchmarks of the parts
-	for m in $(MODULES); do (cd $$m && go test -run xxx -bench . -benchmem ./...); done
+	for m in $(filter-out e2e,$(MODULES)); do (cd $$m && go test -run xxx -bench . -benchmem ./...); done
 
 ## ---- tools ----
 
@@ -126,6 +126,8 @@ $(eval $(call go-tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/gol
 $(eval $(call go-tool,gofumpt,mvdan.cc/gofumpt,$(GOFUMPT_VERSION)))
 $(eval $(call go-tool,buf,github.com/bufbuild/buf/cmd/buf,$(BUF_VERSION)))
 $(eval $(call go-tool,protoc-gen-go,google.golang.org/protobuf/cmd/protoc-gen-go,$(PROTOC_GEN_GO_VERSION)))
+
+bin/staticcheck: $(BIN)/staticcheck-$(STATICCHECK_VERSION)
 
 .PHONY: clean
 clean: ## Remove what was built (not data)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -104,7 +103,6 @@ func direct(t testing.TB, rec recording) (distinct int, took time.Duration) {
 type run struct {
 	rows            int
 	stored, settled time.Duration
-	start           time.Duration
 	rss             int64
 }
 
@@ -183,30 +181,34 @@ func startToMap(t testing.TB, binary string) time.Duration {
 	return time.Since(p.Started)
 }
 
-// TestBenchPipeline replays the recordings through the whole path and beside it writes
+// BenchmarkPipeline replays the recordings through the whole path and beside it writes
 // the same rows straight into the same schema.
-func TestBenchPipeline(t *testing.T) {
-	if os.Getenv("CITYFLOW_BENCH") == "" {
-		t.Skip("a benchmark: run it with `make bench-pipeline`")
+func BenchmarkPipeline(b *testing.B) {
+	for b.Loop() {
+		benchPipeline(b)
 	}
+}
+
+func benchPipeline(b *testing.B) {
+	b.Helper()
 	var (
 		rows              int
 		stored, plain     time.Duration
 		settled, distinct = time.Duration(0), 0
 		rss               int64
 	)
-	for _, rec := range recordings(t) {
-		n, took := direct(t, rec)
-		r := through(t, binary, rec, n)
-		t.Logf("%s: %d rows, %d distinct readings; direct %s; stored after %s, forecasts after %s, peak %d MiB",
+	for _, rec := range recordings(b) {
+		n, took := direct(b, rec)
+		r := through(b, binary, rec, n)
+		b.Logf("%s: %d rows, %d distinct readings; direct %s; stored after %s, forecasts after %s, peak %d MiB",
 			rec.name, rec.rows, n, took.Round(time.Millisecond), r.stored.Round(time.Millisecond), r.settled.Round(time.Millisecond), r.rss>>20)
 		rows, distinct = rows+r.rows, distinct+n
 		stored, settled, plain = stored+r.stored, settled+r.settled, plain+took
 		rss = max(rss, r.rss)
 	}
-	start := startToMap(t, binary)
+	start := startToMap(b, binary)
 	rate := float64(distinct) / stored.Seconds()
-	t.Logf("%d rows, %d distinct valid readings, each stored once", rows, distinct)
+	b.Logf("%d rows, %d distinct valid readings, each stored once", rows, distinct)
 	bench("pipeline_readings_per_s", rate, "readings/s")
 	bench("pipeline_with_forecasts_readings_per_s", float64(distinct)/settled.Seconds(), "readings/s")
 	bench("direct_sqlite_readings_per_s", float64(distinct)/plain.Seconds(), "readings/s")

@@ -26,7 +26,7 @@ func runTests(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	binary = filepath.Join(dir, "cityflow")
-	if err := system.Build(ctx, "./standalone", binary); err != nil {
+	if err := system.Build(ctx, binary, "./standalone"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

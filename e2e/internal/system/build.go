@@ -48,17 +48,18 @@ func Data(t testing.TB, elem ...string) string {
 	return path
 }
 
-// Build compiles a package of the repository, such as "./standalone", without the
-// race detector, since it is also what the benchmark measures.
-func Build(ctx context.Context, pkg, out string) error {
+// Build compiles packages of the repository, such as "./standalone", without the race
+// detector, since they are also what the benchmark measures. When out is a folder, each
+// program in it has the name of its package's folder.
+func Build(ctx context.Context, out string, pkgs ...string) error {
 	top, err := root()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, pkg)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-o", out}, pkgs...)...)
 	cmd.Dir = top
 	if msg, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", pkg, err, msg)
+		return fmt.Errorf("build %v: %w\n%s", pkgs, err, msg)
 	}
 	return nil
 }

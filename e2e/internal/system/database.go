@@ -4,7 +4,8 @@ import (
 	"database/sql"
 	"testing"
 
-	_ "modernc.org/sqlite" // registers the driver
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver
+	_ "modernc.org/sqlite"             // registers the driver
 )
 
 // OpenDatabase opens the SQLite file of a process that has stopped, for reading.
@@ -14,6 +15,18 @@ func OpenDatabase(t testing.TB, path string) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return db
+}
+
+// OpenPostgres opens a PostgreSQL database beside the processes that use it, until
+// the test's end.
+func OpenPostgres(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
 	return db
 }
 

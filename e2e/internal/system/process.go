@@ -20,9 +20,9 @@ import (
 // guard against a hang, not a measurement.
 const StartTimeout = 60 * time.Second
 
-// A Process is a running `cityflow up`.
+// A Process is one of CityFlow's binaries, running or ended.
 type Process struct {
-	// URL is the dashboard's address without a trailing slash.
+	// URL is where it serves HTTP, without a trailing slash.
 	URL string
 	// Code is the one-time login code of the printed link.
 	Code string
@@ -32,6 +32,8 @@ type Process struct {
 	// listens.
 	Started, Printed time.Time
 
+	binary string
+	args   []string
 	cmd    *exec.Cmd
 	exited chan struct{}
 	err    error // set before exited is closed
@@ -77,11 +79,26 @@ func Start(t testing.TB, binary, dataDir string, args ...string) *Process {
 	}
 }
 
-// Launch runs binary with args and does not wait for anything.
+// Launch runs binary with args and does not wait for anything. The test's end kills
+// it and prints its log when the test failed.
 func Launch(t testing.TB, binary string, args ...string) *Process {
 	t.Helper()
-	p := &Process{exited: make(chan struct{}), Started: time.Now()}
-	p.cmd = exec.Command(binary, args...)
+	p := &Process{binary: binary, args: args}
+	p.launch(t)
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("log of %s %v:\n%s", binary, args, p.Log())
+		}
+	})
+	return p
+}
+
+// launch starts the child; an earlier one must have ended.
+func (p *Process) launch(t testing.TB) {
+	t.Helper()
+	p.exited, p.Started = make(chan struct{}), time.Now()
+	p.cmd = exec.Command(p.binary, p.args...)
 	p.cmd.Env = append(os.Environ(), "CITYFLOW_ADMIN_EMAIL="+AdminEmail, "CITYFLOW_ADMIN_PASSWORD="+AdminPassword)
 	p.cmd.SysProcAttr = childAttr()
 	stdout, err := p.cmd.StdoutPipe()
@@ -96,13 +113,6 @@ func Launch(t testing.TB, binary string, args ...string) *Process {
 		t.Fatal(err)
 	}
 	go p.wait(stdout, stderr)
-	t.Cleanup(func() {
-		p.Kill()
-		if t.Failed() {
-			t.Logf("log of %s %v:\n%s", binary, args, p.Log())
-		}
-	})
-	return p
 }
 
 // wait reads both outputs to their end, as exec asks, before it reaps the child.
