@@ -43,7 +43,7 @@ var noon = time.Date(2026, 8, 24, 12, 0, 0, 0, time.UTC)
 
 // A city is the API over a real store and a real bus, listening on a real port.
 type city struct {
-	t     *testing.T
+	t     testing.TB
 	url   string
 	api   *api.API
 	store *sqlite.Store
@@ -58,7 +58,7 @@ type city struct {
 type option func(*api.Config, *api.Parts)
 
 // start runs an API until the test ends.
-func start(t *testing.T, options ...option) *city {
+func start(t testing.TB, options ...option) *city {
 	t.Helper()
 	c := &city{t: t, bus: inproc.New(), logs: &logBuffer{}}
 	log := slog.New(slog.NewTextHandler(c.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -67,7 +67,7 @@ func start(t *testing.T, options ...option) *city {
 	cfg.TokenKey = []byte("0123456789abcdef0123456789abcdef")
 	cfg.AdminEmail, cfg.AdminPassword = adminEmail, adminPassword
 	cfg.UpdateEvery = 20 * time.Millisecond
-	cfg.AuthPerMinute, cfg.RequestsPerSecond = 1000, 1000
+	cfg.AuthPerMinute, cfg.RequestsPerSecond = 1000, 100_000
 	parts := api.Parts{
 		Bus: c.bus, Metrics: reg,
 		Announce: func(email, password string) { c.announced = append(c.announced, email+" "+password) },
@@ -93,7 +93,7 @@ func start(t *testing.T, options ...option) *city {
 }
 
 // restart runs another API over the store of one that was stopped.
-func restart(t *testing.T, old *city, options ...option) *city {
+func restart(t testing.TB, old *city, options ...option) *city {
 	t.Helper()
 	return start(t, append([]option{func(_ *api.Config, p *api.Parts) { p.Store = old.store }}, options...)...)
 }
@@ -156,7 +156,7 @@ var document = sync.OnceValue(func() validator.Validator {
 // checked holds every answer of every test against the document, and every request
 // that was answered with success.
 type checked struct {
-	t    *testing.T
+	t    testing.TB
 	next http.RoundTripper
 }
 
@@ -219,7 +219,7 @@ func details[T any](errs []T) string {
 
 // An answer is a response that was read.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   []byte

@@ -35,7 +35,7 @@ type snapshot struct {
 
 // A stream is one WebSocket client.
 type stream struct {
-	t    *testing.T
+	t    testing.TB
 	conn *websocket.Conn
 	seq  uint64
 }

@@ -180,7 +180,11 @@ func (v *view) all() candidates {
 func (v *view) changes(c candidates) ([]message, error) {
 	var parts []part
 	if v.sub.wants(ChannelTraffic) {
-		parts = append(parts, part{kind: string(ChannelTraffic), rows: rowsSince(c.roads, v.reached, func(*roadRow) bool { return true })})
+		rows := c.roads // all of a frame is newer than the frame before
+		if c.frame == nil {
+			rows = rowsSince(rows, v.reached, func(*roadRow) bool { return true })
+		}
+		parts = append(parts, part{kind: string(ChannelTraffic), rows: rows})
 	}
 	if v.sub.wants(ChannelPredictions) {
 		parts = append(parts, part{kind: string(ChannelPredictions), selector: v.selector(), forecasts: rowsSince(c.predictions, v.reached, v.horizon())})
