@@ -91,7 +91,7 @@ func publish(t testing.TB, c mqtt.Client, topic string, qos byte, payload []byte
 func TestDelivers(t *testing.T) {
 	a := start(t, testConfig(t.TempDir()))
 	c := farend.Start(t, a.Addr(), farend.AckAtOnce)
-	sensor := farend.Dial(t, a.Addr(), "sensor", nil)
+	sensor := farend.Dial(t, a.Addr(), "sensor")
 	rs := traffictest.Readings("s", 300)
 	want := len(rs)
 	for i, chunk := 0, 1; len(rs) > 0; i, chunk = i+1, min(chunk+1, len(rs)) {
@@ -183,7 +183,7 @@ func subscribe(t *testing.T, args []string) (saw func() string) {
 func TestRejects(t *testing.T) {
 	a := start(t, testConfig(t.TempDir()))
 	c := farend.Start(t, a.Addr(), farend.AckAtOnce)
-	sensor := farend.Dial(t, a.Addr(), "sensor", nil)
+	sensor := farend.Dial(t, a.Addr(), "sensor")
 	publish(t, sensor, "cityflow/traffic/X", 1, []byte("not JSON"))
 	bad := traffictest.Readings("s", 3)
 	bad[1].Speed = traffic.Some(900)
@@ -255,7 +255,7 @@ func TestStopsInOrder(t *testing.T) {
 	stopUplink := running(t, a.RunUplink)
 	stopIntake := running(t, a.RunIntake)
 
-	sensor := farend.Dial(t, a.Addr(), "sensor", nil)
+	sensor := farend.Dial(t, a.Addr(), "sensor")
 	var mu sync.Mutex
 	acked := 0
 	var sending sync.WaitGroup
@@ -288,7 +288,7 @@ func TestFullBufferSendsSensorsAway(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	cfg.Buffer.SegmentBytes, cfg.Buffer.MaxBytes = 64<<10, 256<<10
 	a := start(t, cfg)
-	sensor := farend.Dial(t, a.Addr(), "sensor", nil)
+	sensor := farend.Dial(t, a.Addr(), "sensor")
 	refused := false
 	for i := 0; !refused && i < 10_000; i++ {
 		rs := traffictest.Readings(fmt.Sprint(i), 200)
@@ -303,12 +303,12 @@ func TestFullBufferSendsSensorsAway(t *testing.T) {
 	}
 	farend.Start(t, a.Addr(), farend.AckAtOnce)
 	farend.WaitFor(t, "the buffer to drain", func() bool { return a.buffer.Stats().Batches == 0 })
-	publish(t, farend.Dial(t, a.Addr(), "sensor", nil), wire.SensorTopicAlt, 1, encodeSensor(t, traffictest.Readings("again", 1)...))
+	publish(t, farend.Dial(t, a.Addr(), "sensor"), wire.SensorTopicAlt, 1, encodeSensor(t, traffictest.Readings("again", 1)...))
 }
 
 func TestStatus(t *testing.T) {
 	a := start(t, testConfig(t.TempDir()))
-	sensor := farend.Dial(t, a.Addr(), "sensor", nil)
+	sensor := farend.Dial(t, a.Addr(), "sensor")
 	publish(t, sensor, wire.SensorTopicAlt, 1, encodeSensor(t, traffictest.Readings("s", 10)...))
 	got := make(chan []byte, 10)
 	sensor.Subscribe(wire.StatusTopic("E1"), 1, func(_ mqtt.Client, m mqtt.Message) { got <- m.Payload() })

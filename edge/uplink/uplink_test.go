@@ -386,7 +386,7 @@ func TestDrainsBeforeItStops(t *testing.T) {
 func TestStatusAndWill(t *testing.T) {
 	addr := rig.Mosquitto(t)
 	statuses := make(chan string, 100)
-	watch := farend.Dial(t, addr, "watch", nil)
+	watch := farend.Dial(t, addr, "watch")
 	watch.Subscribe(wire.StatusFilter, 1, func(_ mqtt.Client, m mqtt.Message) { statuses <- string(m.Payload()) })
 	want := func(s string) {
 		t.Helper()
@@ -412,7 +412,7 @@ func TestStatusAndWill(t *testing.T) {
 	want("online 3")
 	// Another client of the same name takes the connection over: the first one's will
 	// is published, and it comes back.
-	farend.Dial(t, addr, "cityflow-edge-E1", nil)
+	farend.Dial(t, addr, "cityflow-edge-E1")
 	want("offline")
 	want(fmt.Sprintf("online %d", n.Load()+3))
 	stop()

@@ -64,7 +64,7 @@ func TestProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if token := farend.Dial(t, mqtt, "sensor", nil).Publish(wire.SensorTopicAlt, 1, false, p); !token.WaitTimeout(farend.Patience) || token.Error() != nil {
+	if token := farend.Dial(t, mqtt, "sensor").Publish(wire.SensorTopicAlt, 1, false, p); !token.WaitTimeout(farend.Patience) || token.Error() != nil {
 		t.Fatal(token.Error())
 	}
 	farend.WaitFor(t, "10 readings", func() bool { return len(c.Readings()) == 10 })

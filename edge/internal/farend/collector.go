@@ -1,6 +1,7 @@
 package farend
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -20,13 +21,17 @@ type Key struct {
 	At     time.Time
 }
 
-// A Collector is a scripted far end.
+// A Collector is a scripted far end. When its connection ends it makes a new one; paho's
+// own way to do that has a data race on what was published meanwhile.
 type Collector struct {
 	t      testing.TB
-	client mqtt.Client
+	addr   string
 	script func(c *Collector, b *wire.Batch)
+	// lost gets a value for each connection that ended.
+	lost chan struct{}
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards all below
+	client   mqtt.Client
 	seen     map[[2]uint64]int
 	order    []uint64
 	readings map[Key]int
@@ -37,35 +42,82 @@ type Collector struct {
 // its own, for every batch that comes.
 func Start(t testing.TB, addr string, script func(*Collector, *wire.Batch)) *Collector {
 	t.Helper()
-	c := &Collector{t: t, script: script, seen: map[[2]uint64]int{}, readings: map[Key]int{}}
-	subscribed := make(chan struct{}, 1)
-	c.client = Dial(t, addr, "collector", func(o *mqtt.ClientOptions) {
-		o.SetAutoReconnect(true).SetMaxReconnectInterval(100 * time.Millisecond)
-		o.SetOnConnectHandler(func(client mqtt.Client) {
-			if client.Subscribe("$share/collector/"+wire.BatchFilter, 1, c.receive).WaitTimeout(Patience) {
-				select {
-				case subscribed <- struct{}{}:
-				default:
-				}
-			}
-		})
-	})
-	select {
-	case <-subscribed:
-	case <-time.After(Patience):
-		t.Fatal("the collector cannot subscribe")
+	c := &Collector{
+		t: t, addr: addr, script: script, lost: make(chan struct{}, 1),
+		seen: map[[2]uint64]int{}, readings: map[Key]int{},
 	}
+	if err := c.connect(); err != nil {
+		t.Fatalf("the collector cannot subscribe: %v", err)
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.stayConnected(over)
+	}()
+	t.Cleanup(func() {
+		close(over)
+		<-ended
+		c.current().Disconnect(100)
+	})
 	return c
 }
 
-// Dial connects a client that is disconnected when the test ends.
-func Dial(t testing.TB, addr, id string, more func(*mqtt.ClientOptions)) mqtt.Client {
-	t.Helper()
-	o := mqtt.NewClientOptions().AddBroker("tcp://" + addr).SetClientID(id).SetConnectTimeout(Patience).SetAutoReconnect(false)
-	if more != nil {
-		more(o)
-	}
+func (c *Collector) connect() error {
+	o := options(c.addr, "collector")
+	o.SetConnectionLostHandler(func(mqtt.Client, error) { c.lost <- struct{}{} })
 	client := mqtt.NewClient(o)
+	if err := done(client.Connect()); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.client = client
+	c.mu.Unlock()
+	return done(client.Subscribe("$share/collector/"+wire.BatchFilter, 1, c.receive))
+}
+
+// options are those of all clients here. The write timeout is also how long paho holds on to
+// a publication after its connection was lost.
+func options(addr, id string) *mqtt.ClientOptions {
+	return mqtt.NewClientOptions().AddBroker("tcp://" + addr).SetClientID(id).
+		SetConnectTimeout(Patience).SetWriteTimeout(500 * time.Millisecond).SetAutoReconnect(false)
+}
+
+// done waits for a paho operation.
+func done(t mqtt.Token) error {
+	if !t.WaitTimeout(Patience) {
+		return errors.New("no answer")
+	}
+	return t.Error()
+}
+
+// stayConnected makes a new connection whenever one ended.
+func (c *Collector) stayConnected(over <-chan struct{}) {
+	for {
+		select {
+		case <-c.lost:
+		case <-over:
+			return
+		}
+		for c.connect() != nil {
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-over:
+				return
+			}
+		}
+	}
+}
+
+func (c *Collector) current() mqtt.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.client
+}
+
+// Dial connects a client that is disconnected when the test ends.
+func Dial(t testing.TB, addr, id string) mqtt.Client {
+	t.Helper()
+	client := mqtt.NewClient(options(addr, id))
 	if token := client.Connect(); !token.WaitTimeout(Patience) || token.Error() != nil {
 		t.Fatalf("connect %s: %v", id, token.Error())
 	}
@@ -105,7 +157,9 @@ func (c *Collector) Ack(edge traffic.EdgeID, a wire.Ack) {
 }
 
 // Publish sends anything.
-func (c *Collector) Publish(topic string, payload []byte) { c.client.Publish(topic, 1, false, payload) }
+func (c *Collector) Publish(topic string, payload []byte) {
+	c.current().Publish(topic, 1, false, payload)
+}
 
 // AckAtOnce is the script of a collector that works.
 func AckAtOnce(c *Collector, b *wire.Batch) {
