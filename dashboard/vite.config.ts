@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { compress } from './compress.ts';
 import { fakeServer } from './test-support/fake_server.ts';
 
 /** Where `npm run dev` finds a real server. */
@@ -6,7 +7,7 @@ const SERVER = process.env['CITYFLOW_URL'] ?? 'http://127.0.0.1:8080';
 
 export default defineConfig(({ mode }) => ({
   // With `--mode fake` the page runs against canned data, without any server.
-  plugins: mode === 'fake' ? [fakeServer()] : [],
+  plugins: mode === 'fake' ? [fakeServer()] : [compress()],
   server: {
     host: '127.0.0.1',
     proxy: mode === 'fake' ? {} : { '/api': SERVER, '/ws': { target: SERVER, ws: true } },
@@ -19,6 +20,7 @@ export default defineConfig(({ mode }) => ({
     // MapLibre alone is a megabyte; it is loaded after the login.
     chunkSizeWarningLimit: 1300,
     rolldownOptions: {
+      checks: { bundlerTimings: false },
       output: {
         codeSplitting: {
           groups: [{ name: 'maplibre', test: /node_modules[\\/](maplibre-gl|@mapbox|@maplibre)/ }],

@@ -107,9 +107,22 @@ describe('a control-room shift', () => {
     await screenshot(page, 'map-click');
   });
 
-  test('finds the advice in force, or that there is none', async () => {
+  test('goes through the list with the keyboard alone', async () => {
     const { page } = stage;
     await page.getByRole('button', { name: 'Close' }).click();
+    await page.getByLabel('Search roads').fill('');
+    await page.locator('.grid-head button').last().focus();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.locator('#road-title:focus').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.road').waitFor({ state: 'detached' });
+    await page.locator('.grid [data-road]:focus').waitFor();
+  });
+
+  test('finds the advice in force, or that there is none', async () => {
+    const { page } = stage;
     await page.getByRole('tab', { name: /Advice/ }).click();
     const card = page.locator('.card').first();
     await card.or(page.getByText('No advice now')).waitFor(PATIENCE);

@@ -11,7 +11,7 @@ export default defineConfig(({ mode }) => ({
     include: ['e2e/**/*.e2e.ts'],
     globalSetup: mode === 'fake' ? ['e2e/fake_setup.ts'] : [],
     fileParallelism: false,
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 60_000,
     // Each step goes on from the one before.
     bail: 1,

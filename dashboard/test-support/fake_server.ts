@@ -19,6 +19,11 @@ import { FakeTraffic } from './fake_traffic.ts';
 export const FAKE_PASSWORD = 'correct horse';
 export const FAKE_CODE = 'let-me-in';
 
+/** The policy of the real server; the development server's own scripts would break it. */
+const POLICY =
+  "default-src 'self'; script-src 'self'; worker-src 'self' blob:; child-src blob:; img-src 'self' data: blob:; style-src 'self'; " +
+  "font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
 /** Which city the fake serves. */
 export interface FakeOptions {
   /** A city without roads and readings. */
@@ -34,10 +39,10 @@ export function fakeServer(options: FakeOptions = {}): Plugin {
   return {
     name: 'cityflow-fake-server',
     configureServer: (server) => {
-      attach(new FakeApi(options), server.middlewares, server.httpServer);
+      attach(new FakeApi(options), server, false);
     },
     configurePreviewServer: (server) => {
-      attach(new FakeApi(options), server.middlewares, server.httpServer);
+      attach(new FakeApi(options), server, true);
     },
   };
 }
@@ -46,8 +51,14 @@ interface Middlewares {
   use(handler: (req: IncomingMessage, res: ServerResponse, next: () => void) => void): unknown;
 }
 
-function attach(api: FakeApi, middlewares: Middlewares, http: Server | Http2SecureServer | null): void {
+interface Attachment {
+  readonly middlewares: Middlewares;
+  readonly httpServer: Server | Http2SecureServer | null;
+}
+
+function attach(api: FakeApi, { middlewares, httpServer: http }: Attachment, strict: boolean): void {
   middlewares.use((req, res, next) => {
+    if (strict) res.setHeader('Content-Security-Policy', POLICY);
     if (!req.url?.startsWith('/api/')) next();
     else void api.serve(req, res);
   });

@@ -74,8 +74,9 @@ export class FakeTraffic {
     });
   }
 
-  /** Advice to leave the worst roads, by way of their neighbours. */
-  reroutes(now: number): Reroute[] {
+  /** Advice to leave the worst roads, by way of their neighbours; anew each half hour. */
+  reroutes(at: number): Reroute[] {
+    const now = Math.floor(at / (30 * MINUTE)) * 30 * MINUTE;
     const scored = this.ids()
       .map((id) => ({ id, score: this.reading(id, now)?.congestion_score ?? 0 }))
       .sort((a, b) => b.score - a.score);

@@ -42,7 +42,7 @@ function emptyAsNull(text: string | null): string | null {
 export function createHash(link: PageLink): string {
   const parts: string[] = [];
   if (link.map) parts.push(`map=${formatPosition(link.map)}`);
-  if (link.road) parts.push(`road=${encodeURIComponent(link.road)}`);
+  if (link.road) parts.push(new URLSearchParams({ road: link.road }).toString());
   if (link.tab !== EMPTY_LINK.tab) parts.push(`tab=${link.tab}`);
   return parts.length === 0 ? '' : `#${parts.join('&')}`;
 }

@@ -12,9 +12,10 @@ import { Map as GLMap, NavigationControl, ScaleControl, setWorkerUrl, type MapMo
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import type { RoadFeature } from '../api/types';
 import type { MapPosition } from '../link/hash';
+import { findAdvice } from '../state/advice';
 import type { City } from '../state/city';
 import type { Bounds, Network } from '../state/network';
-import { findAdvice, type View } from '../state/view';
+import type { View } from '../state/view';
 import { t } from '../text/text';
 import type { Theme } from '../theme/theme';
 import { describeRoad } from './describe';
@@ -82,7 +83,10 @@ export class CityMap {
     this.gl.once('load', () => {
       this.begin();
     });
-    this.resize = new ResizeObserver(() => this.gl.resize());
+    this.resize = new ResizeObserver(() => {
+      this.gl.resize();
+      if (!this.touched && this.shownBounds) this.fitTo(this.shownBounds, false);
+    });
     this.resize.observe(options.container);
   }
 

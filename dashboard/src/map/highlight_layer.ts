@@ -59,8 +59,11 @@ function highlightLayers(theme: Theme): LayerSpecification[] {
     path('highlight-avoid', 'avoid', {
       'line-color': avoid, 'line-width': grow(5, 10), 'line-dasharray': [1, 0.6],
     }),
+    path('highlight-selected-casing', 'selected', {
+      'line-color': land, 'line-width': grow(2, 3), 'line-gap-width': grow(4, 12),
+    }),
     path('highlight-selected', 'selected', {
-      'line-color': selected, 'line-width': grow(1.8, 2.6), 'line-gap-width': grow(5, 15),
+      'line-color': selected, 'line-width': grow(2, 3), 'line-gap-width': grow(8, 18),
     }),
     {
       id: 'highlight-point',

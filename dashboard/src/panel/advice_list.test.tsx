@@ -34,6 +34,28 @@ describe('the advice list', () => {
     expect(text).toContain('1.0 min lost per vehicle');
   });
 
+  test('a long list shows the best, and the rest when asked', async () => {
+    const room = makeRoom(collection());
+    room.city.advice.set(Array.from({ length: 60 }, (_, i) => reroute(`R${i}`, { eta_gain_min: i })));
+    const root = show(<AdviceList room={room} />);
+    const cards = (): string[] => [...root.querySelectorAll<HTMLElement>('.card')].map((c) => c.dataset['advice'] ?? '');
+    expect(cards()[0]).toBe('id-R59');
+    expect(cards()).toHaveLength(50);
+    await doing(() => [...root.querySelectorAll('button')].find((b) => b.textContent === 'Show all 60')?.click());
+    expect(cards()).toHaveLength(60);
+  });
+
+  test('says when the chosen advice is over', async () => {
+    const room = makeRoom(collection());
+    room.city.advice.set([reroute('A'), reroute('Z')]);
+    const root = show(<AdviceList room={room} />);
+    await doing(() => {
+      room.view.advice.set({ route_id: 'A', alt_route_id: 'B' });
+      room.city.advice.set([reroute('Z')]);
+    });
+    expect(root.textContent).toContain('no longer in force');
+  });
+
   test('choosing one shows its path, and it stays chosen when it is computed anew', async () => {
     const room = makeRoom(collection());
     room.city.advice.set([reroute('A'), reroute('Z')]);

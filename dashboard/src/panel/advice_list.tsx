@@ -1,9 +1,10 @@
+import { useState } from 'preact/hooks';
 import type { Reroute } from '../api/types';
 import { useCell } from '../room/hooks';
 import type { Room } from '../room/room';
+import { bestFirst, findAdvice } from '../state/advice';
 import { t } from '../text/text';
 import * as format from '../units/format';
-import { findAdvice } from '../state/view';
 import { streetsOf } from './streets';
 
 const clock = new format.Clock();
@@ -11,19 +12,38 @@ const clock = new format.Clock();
 /** Streets named in an advice's first line; the whole path is in its details. */
 const NAMED = 2;
 
+/** Pieces of advice shown before somebody asks for all. */
+const AT_FIRST = 50;
+
 /** The advice in force; choosing one shows its detour on the map. */
 export function AdviceList({ room }: { room: Room }) {
   const advice = useCell(room.city.advice);
-  const shown = findAdvice(advice ?? [], useCell(room.view.advice));
+  const chosen = useCell(room.view.advice);
+  const [all, setAll] = useState(false);
+  const shown = findAdvice(advice ?? [], chosen);
   if (advice === null) return <p class="empty">{t('advice.loading')}</p>;
   if (advice.length === 0) return <p class="empty">{t('advice.none')}</p>;
+  const sorted = bestFirst(advice);
   return (
     <>
-      <p class="hint">{t('advice.legend')}</p>
+      <p class="hint">{chosen && !shown ? t('advice.gone') : t('advice.legend')}</p>
       <ul class="advice" aria-label={t('advice.list')}>
-        {advice.map((item) => (
+        {(all ? sorted : sorted.slice(0, AT_FIRST)).map((item) => (
           <Card key={`${item.route_id} ${item.alt_route_id}`} room={room} item={item} shown={item === shown} />
         ))}
+        {!all && sorted.length > AT_FIRST && (
+          <li>
+            <button
+              type="button"
+              class="quiet"
+              onClick={() => {
+                setAll(true);
+              }}
+            >
+              {t('advice.all', { count: sorted.length })}
+            </button>
+          </li>
+        )}
       </ul>
     </>
   );

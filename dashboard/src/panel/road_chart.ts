@@ -8,6 +8,7 @@ import 'uplot/dist/uPlot.min.css';
 import type { Theme } from '../theme/theme';
 import { Clock } from '../units/format';
 import type { ChartData } from './chart_data';
+import { remPx } from './rem';
 
 export interface ChartLook {
   readonly theme: Theme;
@@ -20,7 +21,9 @@ export interface ChartLook {
   readonly write: (value: number) => string;
 }
 
-const HEIGHT_PX = 190;
+/** Heights and text grow with the page's type, for wall screens. */
+const HEIGHT_REM = 13.5;
+const FONT_REM = 0.79;
 
 export class RoadChart {
   private plot: uPlot | null = null;
@@ -30,7 +33,7 @@ export class RoadChart {
   private readonly readout = document.createElement('p');
   private readonly resize = new ResizeObserver(() => {
     const width = this.container?.clientWidth ?? 0;
-    if (width > 0) this.plot?.setSize({ width, height: HEIGHT_PX });
+    if (width > 0) this.plot?.setSize({ width, height: HEIGHT_REM * remPx() });
   });
 
   onAdd(container: HTMLElement): void {
@@ -68,7 +71,7 @@ export class RoadChart {
     const { tokens } = look.theme;
     return {
       width: this.container?.clientWidth ?? 0,
-      height: HEIGHT_PX,
+      height: HEIGHT_REM * remPx(),
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { y: { range: (_, __, max) => [0, Math.max(look.top, (max || 0) * 1.05)] } },
@@ -95,11 +98,12 @@ export class RoadChart {
   private axes({ theme, axis }: ChartLook): uPlot.Axis[] {
     const { textMuted, line } = theme.tokens;
     const style = getComputedStyle(this.container ?? document.body);
-    const font = `11px ${style.fontFamily}`;
+    const rem = remPx();
+    const font = `${FONT_REM * rem}px ${style.fontFamily}`;
     const base = { stroke: textMuted, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 } };
     return [
-      { ...base, size: 26, space: 56, values: (_, times) => times.map((s) => this.clock.time(s * 1000)) },
-      { ...base, size: 46, label: axis, labelFont: font, labelSize: 16, labelGap: 2 },
+      { ...base, size: 1.9 * rem, space: 4 * rem, values: (_, times) => times.map((s) => this.clock.time(s * 1000)) },
+      { ...base, size: 3.3 * rem, label: axis, labelFont: font, labelSize: 1.2 * rem, labelGap: 2 },
     ];
   }
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { middle } from '../state/geometry';
 import { useCell, useChanges } from '../room/hooks';
 import type { Room } from '../room/room';
@@ -20,7 +20,7 @@ const ROAD_ZOOM = 15.5;
 export function RoadPanel({ room, road: id }: { room: Room; road: string }) {
   const network = useCell(room.city.network);
   const heading = useRef<HTMLHeadingElement>(null);
-  useFocusReturn(heading);
+  useFocusReturn(heading, id);
   useChanges((run) => room.city.roads.subscribe((ids) => {
     if (ids.has(id)) run();
   }), [room, id]);
@@ -49,17 +49,22 @@ export function RoadPanel({ room, road: id }: { room: Room; road: string }) {
   );
 }
 
-/** Moves the focus into the panel, and back to where it came from at the end. */
-function useFocusReturn(heading: { current: HTMLElement | null }): void {
-  useEffect(() => {
-    const before = document.activeElement;
-    // A click on the map leaves the focus there; only the keyboard's way in is followed.
-    const fromList = before instanceof HTMLElement && before.closest('.grid') !== null;
-    if (fromList) heading.current?.focus({ preventScroll: true });
+/** Moves the focus from the list into the panel, and back to the road's row at the end. */
+function useFocusReturn(heading: { current: HTMLElement | null }, id: string): void {
+  // Before the next frame: in a narrow window the list is hidden then, and the focus lost.
+  useLayoutEffect(() => {
+    // A click on the map leaves the focus there.
+    if (!document.activeElement?.closest('.grid')) return undefined;
+    heading.current?.focus({ preventScroll: true });
     return () => {
-      if (fromList && before.isConnected) before.focus({ preventScroll: true });
+      // The list becomes visible with the next frame, and may have been sorted anew.
+      requestAnimationFrame(() => {
+        if (document.querySelector('.road')) return;
+        const row = document.querySelector<HTMLElement>(`.grid [data-road="${CSS.escape(id)}"]`);
+        (row ?? document.querySelector<HTMLElement>('.grid [data-index][tabindex="0"]'))?.focus();
+      });
     };
-  }, [heading]);
+  }, [heading, id]);
 }
 
 function Known({ room, road }: { room: Room; road: Road }) {

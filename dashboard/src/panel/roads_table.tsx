@@ -6,6 +6,7 @@ import type { Road } from '../state/network';
 import { COLUMNS, freshReading, type Column, type Sort } from '../state/road_order';
 import { t } from '../text/text';
 import * as format from '../units/format';
+import { remPx } from './rem';
 import { Swatch } from './swatch';
 import { TrendView } from './trend';
 import { moveRow, rowWindow, scrollTo } from './windowing';
@@ -84,12 +85,6 @@ export function RoadsTable({ room, rows, sort, onSort, onHold }: TableProps) {
       </div>
     </div>
   );
-}
-
-/** The size of a rem in pixels; it differs between a laptop and a wall screen. */
-function remPx(): number {
-  const size = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  return Number.isFinite(size) ? size : 16;
 }
 
 function useScroll(box: { current: HTMLElement | null }): { scrollTop: number; height: number } {

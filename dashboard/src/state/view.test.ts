@@ -1,7 +1,6 @@
 // @vitest-environment jsdom
 import { afterEach, describe, expect, test } from 'vitest';
-import { reroute } from '../../test-support/samples';
-import { findAdvice, View } from './view';
+import { View } from './view';
 
 afterEach(() => {
   window.history.replaceState(null, '', '/');
@@ -39,13 +38,4 @@ describe('View', () => {
     window.dispatchEvent(new HashChangeEvent('hashchange'));
     expect(view.link.get().road).toBe('B');
   });
-});
-
-test('advice is found again after it was computed anew', () => {
-  const key = { route_id: 'A', alt_route_id: 'B' };
-  const [same, moved] = [reroute('A', { id: 'x2' }), reroute('A', { id: 'x3', alt_route_id: 'Z' })];
-  expect(findAdvice([moved, same], key)).toBe(same);
-  expect(findAdvice([moved], key)).toBe(moved);
-  expect(findAdvice([reroute('Q')], key)).toBeUndefined();
-  expect(findAdvice([same], null)).toBeUndefined();
 });

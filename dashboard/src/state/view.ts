@@ -2,19 +2,9 @@
  * What the user looks at: map position, selected road, tab. It mirrors the URL's
  * hash both ways, so that the back button and a pasted link work.
  */
-import type { Reroute } from '../api/types';
 import { Cell } from '../cell/cell';
 import { createHash, parseHash, type PageLink } from '../link/hash';
-
-/** Names advice by what it says: its id changes with each computation. */
-export type AdviceKey = Pick<Reroute, 'route_id' | 'alt_route_id'>;
-
-/** The advice of a key; when its detour has changed, the new one for the same road. */
-export function findAdvice(advice: readonly Reroute[], key: AdviceKey | null): Reroute | undefined {
-  if (key === null) return undefined;
-  const same = advice.filter((a) => a.route_id === key.route_id);
-  return same.find((a) => a.alt_route_id === key.alt_route_id) ?? same[0];
-}
+import type { AdviceKey } from './advice';
 
 /** What the view needs of a window. */
 export type HashWindow = Pick<Window, 'addEventListener' | 'removeEventListener'> & {
