@@ -23,6 +23,10 @@ func (s *Store) Accept(ctx context.Context, batch []traffic.Reading) error {
 // appendReadings stores readings and does what follows from those that were new:
 // their roads, and the roads' newest states. Rows are locked in the order of their
 // keys. It answers with the number of new readings and the states that moved.
+//
+// COPY into a temporary table and the same statement on that took the server as long
+// (19 to 21 against 18 to 20 µs of CPU a row, PostgreSQL 15, batches of 1,000) and two more
+// round trips; the INSERT alone takes 14, a COPY into the table itself 10.
 const appendReadings = `
 WITH input AS (
 	SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::float8[],
