@@ -436,15 +436,16 @@ func TestSlowClientGetsFewerSteps(t *testing.T) {
 			messages++
 			var rs []measured
 			var snap snapshot
-			if m.Type == "snapshot" {
-				if err := json.Unmarshal(m.Data, &snap); err != nil {
-					t.Fatal(err)
-				}
+			var err error
+			switch m.Type {
+			case "snapshot":
+				err = json.Unmarshal(m.Data, &snap)
 				rs = snap.Roads
-			} else if m.Type == "traffic_update" {
-				if err := json.Unmarshal(m.Data, &rs); err != nil {
-					t.Fatal(err)
-				}
+			case "traffic_update":
+				err = json.Unmarshal(m.Data, &rs)
+			}
+			if err != nil {
+				t.Fatal(err)
 			}
 			for _, r := range rs {
 				known[r.Road] = r.TS

@@ -48,7 +48,7 @@ func (a *API) Serve(ctx context.Context, ln net.Listener) error {
 		cancel()
 	case <-ctx.Done():
 		failure = a.shutdown(srv)
-		<-served
+		<-served //nolint:errcheck // http.ErrServerClosed: we closed it
 	}
 	<-admin
 	return errors.Join(failure, <-hub)

@@ -46,8 +46,8 @@ func TestService(t *testing.T) {
 			"--token-key", strings.Repeat("k", 32), "--admin-email", "ada@city.example", "--admin-password", "correct horse",
 		})
 	}()
-	waitReady(t, ctx, "http://"+ops+"/readyz", done)
-	token := login(t, ctx, "http://"+public)
+	waitReady(ctx, t, "http://"+ops+"/readyz", done)
+	token := login(ctx, t, "http://"+public)
 
 	conn, resp, err := websocket.DefaultDialer.DialContext(ctx, "ws://"+public+"/ws/live", http.Header{"Authorization": {"Bearer " + token}})
 	if err != nil {
@@ -68,13 +68,13 @@ func TestService(t *testing.T) {
 	if update := message(t, conn); !strings.HasPrefix(update, `{"type":"traffic_update"`) || !strings.Contains(update, `"speed_kmh":45`) {
 		t.Errorf("update %.300s", update)
 	}
-	if list := get(t, ctx, "http://"+public+"/api/traffic/live", token); !strings.Contains(list, `"road_id":"r"`) {
+	if list := get(ctx, t, "http://"+public+"/api/traffic/live", token); !strings.Contains(list, `"road_id":"r"`) {
 		t.Errorf("list %s", list)
 	}
-	if text := get(t, ctx, "http://"+ops+"/metrics", ""); !strings.Contains(text, "cityflow_api_live_clients 1\n") {
+	if text := get(ctx, t, "http://"+ops+"/metrics", ""); !strings.Contains(text, "cityflow_api_live_clients 1\n") {
 		t.Error("the metrics do not count the client")
 	}
-	if text := get(t, ctx, "http://"+public+"/metrics", ""); !strings.Contains(text, "unauthorized") {
+	if text := get(ctx, t, "http://"+public+"/metrics", ""); !strings.Contains(text, "unauthorized") {
 		t.Errorf("the public address shows metrics: %.200s", text)
 	}
 	stop()
@@ -117,7 +117,7 @@ func freeAddr(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-func waitReady(t *testing.T, ctx context.Context, url string, done <-chan error) {
+func waitReady(ctx context.Context, t *testing.T, url string, done <-chan error) {
 	t.Helper()
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -142,7 +142,7 @@ func waitReady(t *testing.T, ctx context.Context, url string, done <-chan error)
 }
 
 // login waits for the first admin, who is created beside the first requests.
-func login(t *testing.T, ctx context.Context, url string) string {
+func login(ctx context.Context, t *testing.T, url string) string {
 	t.Helper()
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/api/auth/login", strings.NewReader(`{"email":"ada@city.example","password":"correct horse"}`))
@@ -164,7 +164,7 @@ func login(t *testing.T, ctx context.Context, url string) string {
 	}
 }
 
-func get(t *testing.T, ctx context.Context, url, token string) string {
+func get(ctx context.Context, t *testing.T, url, token string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -175,7 +175,7 @@ func TestHashingIsBounded(t *testing.T) {
 	k, _, _ := keeper(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	for range 40 {
+	for range 12 {
 		wg.Go(func() { _, _ = k.Login(ctx, "eve@city.example", "ten letters") })
 	}
 	cancel()

@@ -85,7 +85,7 @@ func (s *signer) verify(token string) (Identity, error) {
 		jwt.WithIssuer(issuer), jwt.WithAudience(audience),
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(s.now))
 	if err != nil {
-		return Identity{}, fmt.Errorf("%w: %v", ErrToken, err)
+		return Identity{}, fmt.Errorf("%w: %w", ErrToken, err)
 	}
 	id, err := strconv.ParseInt(c.Subject, 10, 64)
 	if err != nil || rank(c.Role) == 0 {

@@ -104,7 +104,7 @@ func New(cfg Config, parts Parts, log *slog.Logger, reg prometheus.Registerer) (
 }
 
 // Run follows the bus and the store and ticks until ctx ends; then it sends the
-// clients away and waits for them.
+// clients away, waits for them, and closes the network.
 func (h *Hub) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { h.follow(ctx) })
@@ -114,6 +114,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.beat(ctx)
 	h.stop()
 	running.Wait()
+	h.parts.Network.Close()
 	return nil
 }
 

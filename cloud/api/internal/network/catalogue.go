@@ -2,8 +2,10 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,11 +37,41 @@ type Catalogue struct {
 	current atomic.Pointer[Roads]
 	loaded  atomic.Int64 // when the roads were last read, or tried, in Unix nanoseconds
 	wanted  atomic.Bool  // somebody knows a road that we don't
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	mu      sync.Mutex // guards everything below
+	closed  bool
+	reading sync.WaitGroup
 }
 
-// NewCatalogue returns a Catalogue that has read nothing yet.
+// errClosed is returned after Close when the roads were never read.
+var errClosed = errors.New("the roads are no longer read")
+
+// NewCatalogue returns a Catalogue that has read nothing yet. Close it.
 func NewCatalogue(reader store.RoadReader, log *slog.Logger, now func() time.Time) *Catalogue {
-	return &Catalogue{reader: reader, log: log.With("component", "network"), now: now}
+	life, end := context.WithCancel(context.Background())
+	return &Catalogue{reader: reader, log: log.With("component", "network"), now: now, life: life, end: end}
+}
+
+// Close ends a reading that is under way and waits for it. The last roads stay.
+func (c *Catalogue) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.end()
+	c.reading.Wait()
+}
+
+// begin reports whether a reading may begin; reading.Done ends it.
+func (c *Catalogue) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.reading.Add(1)
+	}
+	return !c.closed
 }
 
 // Current returns the last known roads without reading; nil before the first.
@@ -52,12 +84,16 @@ func (c *Catalogue) Want() { c.wanted.Store(true) }
 // Get returns the roads, at most a minute old while the store answers. The error is
 // the store's, and only comes when the roads were never read.
 func (c *Catalogue) Get(ctx context.Context) (*Roads, error) {
-	if roads := c.current.Load(); roads != nil && !c.due() {
+	if roads := c.current.Load(); roads != nil && (!c.due() || c.life.Err() != nil) {
 		return roads, nil
 	}
 	result := c.flight.DoChan("roads", func() (any, error) {
+		if !c.begin() {
+			return nil, errClosed
+		}
+		defer c.reading.Done()
 		// The reading serves everybody who waits, so it does not end with one of them.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		ctx, cancel := context.WithTimeout(c.life, loadTimeout)
 		defer cancel()
 		return c.load(ctx)
 	})
