@@ -132,7 +132,7 @@ func (s *Server) launch() error {
 		s.child = ch
 		return nil
 	case <-ch.ended:
-		return fmt.Errorf("it ended at once (%v); it wrote:\n%s", ch.err, ch.out.tail())
+		return fmt.Errorf("it ended at once (%s); it wrote:\n%s", ch.cmd.ProcessState, ch.out.tail())
 	case <-time.After(startTimeout):
 		ch.end(syscall.SIGKILL)
 		return fmt.Errorf("not ready after %s; it wrote:\n%s", startTimeout, ch.out.tail())
@@ -172,7 +172,6 @@ type child struct {
 	cmd   *exec.Cmd
 	out   *output
 	ended chan struct{}
-	err   error // what Wait said, set before ended is closed
 }
 
 // run starts the process on a thread of its own: the kernel's death signal is
@@ -187,7 +186,7 @@ func (c *child) run() error {
 		if err != nil {
 			return
 		}
-		c.err = c.cmd.Wait()
+		_ = c.cmd.Wait() // the state of the process says more
 		close(c.ended)
 	}()
 	return <-started

@@ -24,18 +24,18 @@ func MakeCursor(key ...any) (Cursor, error) {
 func (c Cursor) Parse(key ...any) error {
 	b, err := base64.RawURLEncoding.DecodeString(string(c))
 	if err != nil {
-		return fmt.Errorf("%w: %v", ErrCursor, err)
+		return fmt.Errorf("%w: %w", ErrCursor, err)
 	}
 	var parts []json.RawMessage
 	if err := json.Unmarshal(b, &parts); err != nil {
-		return fmt.Errorf("%w: %v", ErrCursor, err)
+		return fmt.Errorf("%w: %w", ErrCursor, err)
 	}
 	if len(parts) != len(key) {
 		return fmt.Errorf("%w: %d parts, want %d", ErrCursor, len(parts), len(key))
 	}
 	for i, p := range parts {
 		if err := json.Unmarshal(p, key[i]); err != nil {
-			return fmt.Errorf("%w: part %d: %v", ErrCursor, i, err)
+			return fmt.Errorf("%w: part %d: %w", ErrCursor, i, err)
 		}
 	}
 	return nil

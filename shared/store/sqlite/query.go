@@ -37,7 +37,7 @@ func (s *Store) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
 	if st := s.stmts[text]; st != nil {
 		return st, nil
 	}
-	st, err := s.read.PrepareContext(ctx, text)
+	st, err := s.read.PrepareContext(ctx, text) //nolint:sqlclosecheck // kept for the next time, closed with the store
 	if err == nil {
 		s.stmts[text] = st
 	}

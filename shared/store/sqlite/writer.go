@@ -119,7 +119,7 @@ func (w *writer) exec(ctx context.Context, query string, args ...any) error {
 
 // change returns how many rows changed.
 func (w *writer) change(ctx context.Context, query string, args ...any) (int64, error) {
-	st, err := w.stmt(ctx, query)
+	st, err := w.stmt(ctx, query) //nolint:sqlclosecheck // kept for the next time, closed with the writer
 	if err != nil {
 		return 0, err
 	}
@@ -132,7 +132,7 @@ func (w *writer) change(ctx context.Context, query string, args ...any) (int64, 
 
 // row reads one row.
 func (w *writer) row(ctx context.Context, query string, args []any, dest ...any) error {
-	st, err := w.stmt(ctx, query)
+	st, err := w.stmt(ctx, query) //nolint:sqlclosecheck // kept for the next time, closed with the writer
 	if err != nil {
 		return err
 	}
@@ -141,19 +141,20 @@ func (w *writer) row(ctx context.Context, query string, args []any, dest ...any)
 
 // rows calls fn with each row.
 func (w *writer) rows(ctx context.Context, query string, args []any, fn func(*sql.Rows) error) error {
-	st, err := w.stmt(ctx, query)
+	st, err := w.stmt(ctx, query) //nolint:sqlclosecheck // kept for the next time, closed with the writer
 	if err != nil {
 		return err
 	}
 	return each(ctx, st, args, fn)
 }
 
-func each(ctx context.Context, st *sql.Stmt, args []any, fn func(*sql.Rows) error) error {
+// each runs a query and calls fn with each row.
+func each(ctx context.Context, st *sql.Stmt, args []any, fn func(*sql.Rows) error) (err error) {
 	rows, err := st.QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		if err := fn(rows); err != nil {
 			return err

@@ -102,7 +102,7 @@ func testLargeBatch(t *testing.T, s store.Store) {
 
 // testVolume appends many readings in batches and counts them by another way.
 func testVolume(t *testing.T, s store.Store) {
-	rows := 60_000
+	rows := 45_000
 	if v := os.Getenv(EnvRows); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil {

@@ -93,7 +93,7 @@ func (w *walk) change(t *testing.T) {
 func (w *walk) ask(t *testing.T) {
 	ctx := t.Context()
 	from, to := w.span()
-	limit := 1 + w.rng.IntN(40)
+	limit := 10 + w.rng.IntN(60)
 	switch w.rng.IntN(7) {
 	case 0:
 		q := store.ReadingQuery{Road: w.road(), From: from, To: to}

@@ -41,8 +41,9 @@ func (b Backend) fresh(t testing.TB) store.Store {
 	return b.open(t, b.New(t))
 }
 
-// Test runs the whole suite. The name of the calling test must find it alone: the
-// crash test runs it again in a child process.
+// Test runs the whole suite, its tests in parallel, each on a database of its own. The
+// name of the calling test must find it alone: the crash test runs it again in a
+// child process.
 func Test(t *testing.T, b Backend) {
 	if address := os.Getenv(envCrash); address != "" {
 		crashChild(t, b, address)
@@ -100,7 +101,10 @@ func Test(t *testing.T, b Backend) {
 		{"Crash", onBackend(testCrash)},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, tt.run)
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.run(t)
+		})
 	}
 }
 

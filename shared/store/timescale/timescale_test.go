@@ -23,25 +23,26 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // backend is a server of its own; each test gets a database in it, a copy of one
 // that was migrated once, which is faster than to migrate each.
 func backend(t testing.TB, o rig.PostgresOptions) storetest.Backend {
-	var server *rig.PostgresServer
-	var template string
-	return storetest.Backend{
-		New: func(tt testing.TB) string {
-			if server == nil { // a crashing child needs none
-				server = rig.StartPostgres(t, o)
-				template = server.Database(t)
-				s, err := timescale.Open(t.Context(), template, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				s.Close()
-			}
-			return server.Clone(tt, template)
-		},
-		Open: func(ctx context.Context, address string) (store.Store, error) {
-			return timescale.Open(ctx, address, nil)
-		},
+	b := storetest.Backend{Open: func(ctx context.Context, address string) (store.Store, error) {
+		return timescale.Open(ctx, address, nil)
+	}}
+	if storetest.InChild() {
+		return b // it is told where to go
 	}
+	server := rig.StartPostgres(t, o)
+	template := server.Database(t)
+	if !o.Plain {
+		needTimescaleDB(t, template)
+	}
+	s, err := timescale.Open(t.Context(), template, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.New = func(t testing.TB) string { return server.Clone(t, template) }
+	return b
 }
 
 func TestPlainPostgreSQL(t *testing.T) {
@@ -49,11 +50,7 @@ func TestPlainPostgreSQL(t *testing.T) {
 }
 
 func TestTimescaleDB(t *testing.T) {
-	b := backend(t, rig.PostgresOptions{})
-	if !storetest.InChild() {
-		needTimescaleDB(t, b.New(t))
-	}
-	storetest.Test(t, b)
+	storetest.Test(t, backend(t, rig.PostgresOptions{}))
 }
 
 // needTimescaleDB skips the test where the server does not offer the extension.
@@ -194,12 +191,6 @@ func BenchmarkStore(b *testing.B) {
 		"postgresql":  {Plain: true, Durable: true},
 		"timescaledb": {Durable: true},
 	} {
-		b.Run(name, func(b *testing.B) {
-			be := backend(b, o)
-			if name == "timescaledb" {
-				needTimescaleDB(b, be.New(b))
-			}
-			storetest.Bench(b, be)
-		})
+		b.Run(name, func(b *testing.B) { storetest.Bench(b, backend(b, o)) })
 	}
 }
