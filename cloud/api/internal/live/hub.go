@@ -243,7 +243,7 @@ func (h *Hub) readStore(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, resyncTimeout)
 	defer cancel()
 	// Labels and places first, so that nothing is shown without them.
-	if _, err := h.parts.Network.Get(ctx); err != nil {
+	if _, err := h.parts.Network.Refresh(ctx); err != nil {
 		return err
 	}
 	since := h.Picture.Revision()
@@ -310,7 +310,7 @@ func (h *Hub) beat(ctx context.Context) {
 func (h *Hub) keepNetwork(ctx context.Context) {
 	broken := false
 	for sleep(ctx, time.Second) {
-		_, err := h.parts.Network.Get(ctx)
+		_, err := h.parts.Network.Refresh(ctx)
 		if err != nil && ctx.Err() == nil && !broken {
 			h.log.Error("the roads could not be read; trying again", "error", err)
 		}

@@ -77,14 +77,23 @@ func (c *Catalogue) begin() bool {
 // Current returns the last known roads without reading; nil before the first.
 func (c *Catalogue) Current() *Roads { return c.current.Load() }
 
-// Want says that a road is missing; the next Get reads again, though not at once
+// Want says that a road is missing; the next Refresh reads again, though not at once
 // after the last time.
 func (c *Catalogue) Want() { c.wanted.Store(true) }
 
-// Get returns the roads, at most a minute old while the store answers. The error is
-// the store's, and only comes when the roads were never read.
+// Get returns the last known roads at once, and reads only when there are none yet.
+// So no request waits for a store that is slow or gone.
 func (c *Catalogue) Get(ctx context.Context) (*Roads, error) {
-	if roads := c.current.Load(); roads != nil && (!c.due() || c.life.Err() != nil) {
+	if roads := c.current.Load(); roads != nil {
+		return roads, nil
+	}
+	return c.Refresh(ctx)
+}
+
+// Refresh reads the roads again when they are a minute old or one is wanted. The error
+// is the store's, and only comes when the roads were never read.
+func (c *Catalogue) Refresh(ctx context.Context) (*Roads, error) {
+	if roads := c.current.Load(); roads != nil && !c.due() {
 		return roads, nil
 	}
 	result := c.flight.DoChan("roads", func() (any, error) {

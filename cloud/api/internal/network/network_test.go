@@ -57,7 +57,7 @@ func put(t *testing.T, c *counting, roads ...traffic.Road) {
 
 func get(t *testing.T, c *network.Catalogue) *network.Roads {
 	t.Helper()
-	roads, err := c.Get(t.Context())
+	roads, err := c.Refresh(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,6 +137,9 @@ func TestStoreThatIsGoneLeavesTheRoads(t *testing.T) {
 	if again := get(t, c); again != first || again.Find("a") == nil {
 		t.Errorf("%+v, want the roads of before", again)
 	}
+	if again, err := c.Get(gone); err != nil || again != first {
+		t.Errorf("%+v %v: a request waited for the store", again, err)
+	}
 	_, empty, _ := open(t)
 	db2, empty2, _ := open(t)
 	db2.Close()
@@ -154,8 +157,11 @@ func TestClosedCatalogueKeepsItsRoads(t *testing.T) {
 	first := get(t, c)
 	c.Close()
 	now.Store(1000)
-	if get(t, c) != first || db.reads.Load() != 1 {
-		t.Error("read after Close")
+	if again, err := c.Get(t.Context()); err != nil || again != first {
+		t.Errorf("%+v %v", again, err)
+	}
+	if _, err := c.Refresh(t.Context()); err == nil || db.reads.Load() != 1 {
+		t.Errorf("read after Close: %v", err)
 	}
 	_, empty, _ := open(t)
 	empty.Close()
