@@ -89,7 +89,7 @@ func (f *follower) read(conn *websocket.Conn, most int, done func(map[string]flo
 // knows, and nobody had to begin anew.
 func TestClientsFollowAReplay(t *testing.T) {
 	const roads, minutes, clients = 60, 200, 6
-	c, token := begunWith(t, func(cfg *api.Config, _ *api.Parts) { cfg.UpdateEvery = 2 * time.Millisecond }, roads)
+	c, token := begunWith(t, func(cfg *api.Config, _ *api.Parts) { cfg.UpdateEvery = 2 * time.Millisecond }, line(roads)...)
 	last := func(road int) float64 { return float64((minutes-1)*7%90) + float64(road)/1000 }
 	var wg sync.WaitGroup
 	followers := make([]*follower, clients)

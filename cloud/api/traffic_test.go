@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/2zrhun/city-flow/cloud/api"
 	"github.com/2zrhun/city-flow/shared/bus"
 	"github.com/2zrhun/city-flow/shared/score"
 	"github.com/2zrhun/city-flow/shared/store"
@@ -101,10 +102,17 @@ func (c *city) measure(rs ...traffic.Reading) {
 
 // begun is a city with roads that were there before it started.
 func begun(t *testing.T, roads ...traffic.Road) (*city, string) {
+	t.Helper()
+	return begunWith(t, func(*api.Config, *api.Parts) {}, roads...)
+}
+
+// begunWith is begun with an option.
+func begunWith(t *testing.T, o option, roads ...traffic.Road) (*city, string) {
+	t.Helper()
 	c := start(t)
 	c.stop()
 	c.roads(roads...)
-	c = restart(t, c)
+	c = restart(t, c, o)
 	return c, c.admin().Token
 }
 

@@ -26,8 +26,11 @@ type spec struct {
 	}
 }
 
+// pathItem holds operations by their HTTP method.
 type pathItem map[string]operation
 
+// operation is one thing that a client can ask for. A nil Security inherits the
+// document's, an empty one asks for nothing.
 type operation struct {
 	OperationID string `yaml:"operationId"`
 	Tags        []string
@@ -39,6 +42,7 @@ type operation struct {
 	Responses   ordered[response]
 }
 
+// parameter is one parameter, or a reference to a shared one.
 type parameter struct {
 	Ref         string `yaml:"$ref"`
 	Name        string
@@ -48,11 +52,13 @@ type parameter struct {
 	Schema      schema
 }
 
+// requestBody is a body, or a reference to a shared one.
 type requestBody struct {
 	Ref     string `yaml:"$ref"`
 	Content ordered[media]
 }
 
+// response is an answer, or a reference to a shared one.
 type response struct {
 	Ref         string `yaml:"$ref"`
 	Description string
@@ -63,6 +69,8 @@ type media struct {
 	Schema schema
 }
 
+// schema is what the page shows of a JSON schema. Type and Default may be scalars or
+// lists, so they stay nodes.
 type schema struct {
 	Ref         string    `yaml:"$ref"`
 	Type        yaml.Node `yaml:"type"`
@@ -205,6 +213,7 @@ func describe(s schema) template.HTML {
 	return template.HTML(strings.Join(words, ", ")) //nolint:gosec // every part is escaped or ours
 }
 
+// typeOf names the type; several are joined by "or".
 func typeOf(s schema) string {
 	if s.Type.Kind == 0 {
 		return ""
@@ -216,6 +225,7 @@ func typeOf(s schema) string {
 	return t
 }
 
+// rangeOf says what values are allowed.
 func rangeOf(s schema) string {
 	var out []string
 	if s.Minimum != nil {

@@ -19,19 +19,23 @@ import (
 	"github.com/2zrhun/city-flow/shared/store"
 )
 
+// credentials are the body of a login and of a registration.
 type credentials struct {
 	Email    string `json:"email"`
 	Password string `json:"password"`
 }
 
+// linkRequest is the body of POST /api/auth/link.
 type linkRequest struct {
 	Code string `json:"code"`
 }
 
+// refreshRequest is the body of a refresh and of a logout.
 type refreshRequest struct {
 	RefreshToken string `json:"refresh_token"`
 }
 
+// user is what people may see of an account: everything but the hash.
 type user struct {
 	ID        int64      `json:"id"`
 	Email     string     `json:"email"`
@@ -39,6 +43,7 @@ type user struct {
 	CreatedAt time.Time  `json:"created_at"`
 }
 
+// session is the answer to everything that logs somebody in.
 type session struct {
 	Token        string    `json:"token"`
 	RefreshToken string    `json:"refresh_token"`
@@ -56,6 +61,8 @@ func writeSession(c *gin.Context, status int, s auth.Session) error {
 	})
 }
 
+// register answers POST /api/auth/register. It logs the new user in, because the next
+// request would be just that.
 func (s *Server) register(c *gin.Context) error {
 	var in credentials
 	if err := readBody(c, &in); err != nil {
@@ -68,6 +75,8 @@ func (s *Server) register(c *gin.Context) error {
 	return writeSession(c, http.StatusCreated, out)
 }
 
+// login answers POST /api/auth/login. The password's length is not checked here: a
+// short one is as wrong as any other.
 func (s *Server) login(c *gin.Context) error {
 	var in credentials
 	if err := readBody(c, &in); err != nil {
@@ -83,6 +92,7 @@ func (s *Server) login(c *gin.Context) error {
 	return writeSession(c, http.StatusOK, out)
 }
 
+// link answers POST /api/auth/link.
 func (s *Server) link(c *gin.Context) error {
 	var in linkRequest
 	if err := readBody(c, &in); err != nil {
@@ -98,6 +108,8 @@ func (s *Server) link(c *gin.Context) error {
 	return writeSession(c, http.StatusOK, out)
 }
 
+// refresh answers POST /api/auth/refresh. A token that is used twice was stolen from
+// somebody, which the operator should hear of.
 func (s *Server) refresh(c *gin.Context) error {
 	token, err := refreshToken(c)
 	if err != nil {
@@ -113,6 +125,8 @@ func (s *Server) refresh(c *gin.Context) error {
 	return writeSession(c, http.StatusOK, out)
 }
 
+// logout answers POST /api/auth/logout. It needs no access token, so that a client
+// whose token ran out can still leave.
 func (s *Server) logout(c *gin.Context) error {
 	token, err := refreshToken(c)
 	if err != nil {
@@ -126,6 +140,7 @@ func (s *Server) logout(c *gin.Context) error {
 	return nil
 }
 
+// refreshToken reads the body that refresh and logout share.
 func refreshToken(c *gin.Context) (string, error) {
 	var in refreshRequest
 	if err := readBody(c, &in); err != nil {
@@ -137,6 +152,7 @@ func refreshToken(c *gin.Context) (string, error) {
 	return in.RefreshToken, nil
 }
 
+// me answers GET /api/me from the store, not from the token: the role may have changed.
 func (s *Server) me(c *gin.Context) error {
 	if err := newQuery(c.Request).done(); err != nil {
 		return err
@@ -170,6 +186,8 @@ func readBody(c *gin.Context, into any) error {
 	return decode(body, into)
 }
 
+// decode refuses what encoding/json would let pass: unknown fields, which are usually
+// misspelt ones, and a second value.
 func decode(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()

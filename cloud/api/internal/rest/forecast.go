@@ -14,11 +14,14 @@ import (
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
+// predictionList is a list that says how old its content is.
 type predictionList[T any] struct {
 	listWith[T]
 	Stale bool `json:"stale"`
 }
 
+// predictions answers GET /api/predictions: from the picture for all roads, from the
+// store for the past of one.
 func (s *Server) predictions(c *gin.Context) error {
 	q := newQuery(c.Request)
 	horizon := q.integer("horizon", 1, live.MaxHorizonMin, 0)
@@ -50,6 +53,7 @@ func withAge[T any](s *Server, l list[T]) predictionList[T] {
 	return predictionList[T]{listWith[T]{l, orNull(p.Watermark())}, p.Stale()}
 }
 
+// latestPredictions lists the forecasts in force. Its cursor is the key of the last one.
 func (s *Server) latestPredictions(c *gin.Context, horizon int, model string, page store.Page) error {
 	var after live.PredictionKey
 	if page.After != "" && page.After.Parse(&after.Road, &after.HorizonMin, &after.Model) != nil {
@@ -68,6 +72,8 @@ func (s *Server) latestPredictions(c *gin.Context, horizon int, model string, pa
 	return write(c, http.StatusOK, withAge[json.RawMessage](s, out))
 }
 
+// reroutesRecommended answers GET /api/reroutes/recommended from the store, because
+// operators look for advice of other statuses and times too.
 func (s *Server) reroutesRecommended(c *gin.Context) error {
 	q := newQuery(c.Request)
 	statuses := readStatuses(q)
@@ -94,6 +100,7 @@ func (s *Server) reroutesRecommended(c *gin.Context) error {
 	return write(c, http.StatusOK, list[payload.Reroute]{Data: data, NextCursor: next, HasMore: next != ""})
 }
 
+// readStatuses reads which statuses are wanted; those in force when none is named.
 func readStatuses(q *query) []traffic.RerouteStatus {
 	known := []traffic.RerouteStatus{
 		traffic.RerouteProposed, traffic.RerouteApproved, traffic.RerouteActive,

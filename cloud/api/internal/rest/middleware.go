@@ -39,6 +39,7 @@ func identify(c *gin.Context) {
 	c.Header(headerID, id)
 }
 
+// plainID reports whether an id can stand in a header and a log line as it is.
 func plainID(id string) bool {
 	if id == "" || len(id) > maxRequestID {
 		return false
@@ -142,6 +143,7 @@ func (s *Server) require(role store.Role) gin.HandlerFunc {
 	}
 }
 
+// identityOf is who require let in.
 func identityOf(c *gin.Context) auth.Identity {
 	who, _ := c.MustGet(identityKey).(auth.Identity)
 	return who

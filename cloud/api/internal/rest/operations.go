@@ -17,6 +17,7 @@ import (
 // checkTimeout bounds one readiness check.
 const checkTimeout = 2 * time.Second
 
+// rejected answers GET /api/rejected.
 func (s *Server) rejected(c *gin.Context) error {
 	q := newQuery(c.Request)
 	page := q.page()
@@ -30,10 +31,12 @@ func (s *Server) rejected(c *gin.Context) error {
 	return write(c, http.StatusOK, show(rs, next, payload.OfRejected))
 }
 
+// health answers GET /health: whoever can answer lives.
 func (s *Server) health(c *gin.Context) error {
 	return write(c, http.StatusOK, map[string]string{"status": "ok"})
 }
 
+// readiness has the shape of every other process of the house.
 type readiness struct {
 	Ready   bool              `json:"ready"`
 	Missing map[string]string `json:"missing"`
@@ -66,11 +69,13 @@ func (s *Server) readyz(c *gin.Context) error {
 	return write(c, status, out)
 }
 
+// metricsPage answers GET /metrics.
 func (s *Server) metricsPage(c *gin.Context) error {
 	s.parts.Metrics.ServeHTTP(c.Writer, c.Request)
 	return nil
 }
 
+// openAPI answers GET /api/openapi.json.
 func (s *Server) openAPI(c *gin.Context) error {
 	if err := newQuery(c.Request).done(); err != nil {
 		return err
@@ -81,6 +86,7 @@ func (s *Server) openAPI(c *gin.Context) error {
 	return nil
 }
 
+// docs answers GET /api/docs.
 func (s *Server) docs(c *gin.Context) error {
 	if err := newQuery(c.Request).done(); err != nil {
 		return err
@@ -103,6 +109,8 @@ func (s *Server) stream(c *gin.Context) error {
 	return nil
 }
 
+// readSubscription reads the first subscription of a stream from its query, so that a
+// client which wants a part of the city is not sent all of it first.
 func readSubscription(r *http.Request) (live.Subscription, error) {
 	q := newQuery(r)
 	q.text("token") // require has read it

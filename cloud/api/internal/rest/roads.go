@@ -34,6 +34,8 @@ type roadsQuery struct {
 	page          store.Page
 }
 
+// readRoadsQuery reads the parameters. Paging a FeatureCollection would give maps half
+// a city, so those parameters are refused with it instead of ignored.
 func readRoadsQuery(r *http.Request) (roadsQuery, error) {
 	q := newQuery(r)
 	in := roadsQuery{
@@ -52,6 +54,8 @@ func readRoadsQuery(r *http.Request) (roadsQuery, error) {
 	return in, q.done()
 }
 
+// roads answers GET /api/roads. The ETag of an answer with states changes with each
+// reading, that of one without only with the network.
 func (s *Server) roads(c *gin.Context) error {
 	in, err := readRoadsQuery(c.Request)
 	if err != nil {
@@ -90,6 +94,8 @@ func (s *Server) pictureReady(c *gin.Context) error {
 	return nil
 }
 
+// roadList answers with a part of the roads, in the order of their ids. Its cursor is
+// the last id, so a road that appears meanwhile shifts nothing.
 func (s *Server) roadList(c *gin.Context, roads *network.Roads, in roadsQuery) error {
 	from := 0
 	if in.page.After != "" {
@@ -171,6 +177,7 @@ func (s *Server) features(c *gin.Context, roads *network.Roads, in roadsQuery) e
 	return nil
 }
 
+// appendState adds a road's state to its open feature; nothing when there is none.
 func (s *Server) appendState(b *bytes.Buffer, id traffic.RoadID) error {
 	state, _, ok := s.parts.Hub.Picture.State(id)
 	if !ok {
@@ -197,6 +204,8 @@ type featureCache struct {
 	text    []byte
 }
 
+// get returns the text, made anew when the network changed. Whoever comes meanwhile
+// waits for it instead of making the same.
 func (f *featureCache) get(roads *network.Roads) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()

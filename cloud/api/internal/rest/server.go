@@ -180,6 +180,8 @@ type route struct {
 	handle       func(*gin.Context) error
 }
 
+// routes is the table of everything that the API answers; TestWhoMayAskWhat holds it
+// against who may ask.
 func (s *Server) routes() []route {
 	open := []gin.HandlerFunc{}
 	login := []gin.HandlerFunc{s.limited(s.perIP, "auth")}
@@ -243,6 +245,7 @@ func isAPI(path string) bool {
 	return false
 }
 
+// wrongMethod answers a known path asked in another way; gin has set Allow.
 func (s *Server) wrongMethod(c *gin.Context) {
 	s.fail(c, problem.New(problem.MethodNotAllowed, "this operation wants "+c.Writer.Header().Get("Allow")))
 }

@@ -20,6 +20,8 @@ const (
 	maxBuckets = 10_000
 )
 
+// trafficLive answers GET /api/traffic/live: from the picture for all roads, from the
+// store for the past of one.
 func (s *Server) trafficLive(c *gin.Context) error {
 	q := newQuery(c.Request)
 	road, box, before, page := q.name("road_id"), q.box("bbox"), q.moment("before"), q.page()
@@ -84,6 +86,8 @@ func (s *Server) inside(c *gin.Context, box *store.BBox) (func(traffic.RoadID) b
 	}, nil
 }
 
+// readingsOf lists one road's readings. An unknown road has none, which is no error:
+// its sensor may report tomorrow.
 func (s *Server) readingsOf(c *gin.Context, q store.ReadingQuery) error {
 	readings, next, err := s.parts.Store.Readings(c.Request.Context(), q)
 	if err != nil {
@@ -102,6 +106,8 @@ type historyQuery struct {
 	page     store.Page
 }
 
+// readHistoryQuery reads and bounds the parameters; the bound on buckets is what keeps
+// one question from reading a year by the second.
 func readHistoryQuery(r *http.Request) (historyQuery, error) {
 	q := newQuery(r)
 	in := historyQuery{
@@ -123,6 +129,8 @@ func readHistoryQuery(r *http.Request) (historyQuery, error) {
 	return in, q.done()
 }
 
+// trafficHistory answers GET /api/traffic/history. The cursor is the beginning of the
+// next bucket, so a page costs no more than what is left of the range.
 func (s *Server) trafficHistory(c *gin.Context) error {
 	in, err := readHistoryQuery(c.Request)
 	if err != nil {
