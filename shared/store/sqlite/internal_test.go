@@ -107,6 +107,7 @@ func TestFileIsPrivate(t *testing.T) {
 }
 
 func TestLockedByAnotherProcess(t *testing.T) {
+	t.Parallel()
 	s, path := openTemp(t)
 	other := outside(t, path)
 	if _, err := other.Exec("BEGIN IMMEDIATE"); err != nil {
@@ -131,6 +132,44 @@ func TestLockedByAnotherProcess(t *testing.T) {
 	}
 	if got, err := s.Append(t.Context(), store.Delivery{Readings: batch(10)}); err != nil || got.New != 10 {
 		t.Errorf("append after the lock was gone: %+v, %v", got, err)
+	}
+}
+
+// The write-ahead log is emptied even when there is always some reader in it, and a
+// reader that does not end costs time but no data.
+func TestLogIsBounded(t *testing.T) {
+	t.Parallel()
+	s, path := openTemp(t)
+	size := func() int64 {
+		info, err := os.Stat(path + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	add := func() {
+		t.Helper()
+		if _, err := s.Append(t.Context(), store.Delivery{Readings: batch(500)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add()
+	reader := outside(t, path)
+	if _, err := reader.Exec("BEGIN; SELECT count(*) FROM roads"); err != nil {
+		t.Fatal(err)
+	}
+	s.writer.logLimit = 1
+	add()
+	if size() == 0 || s.writer.logLimit < maxLog/2 {
+		t.Fatalf("log of %d bytes with a reader in it, next tried at %d", size(), s.writer.logLimit)
+	}
+	if _, err := reader.Exec("ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	s.writer.logLimit = 1
+	add()
+	if size() != 0 || s.writer.logLimit != maxLog {
+		t.Errorf("log of %d bytes, next tried at %d", size(), s.writer.logLimit)
 	}
 }
 

@@ -34,7 +34,7 @@ const (
 	readerCache = 4 << 20
 	// checkpointPages is how many 4 KiB pages the write-ahead log gathers before
 	// they are copied into the database: pages that many batches touch are
-	// copied once. It bounds the log to about 16 MiB.
+	// copied once.
 	checkpointPages = 4000
 	// migrationAttempts covers two processes that create the same file.
 	migrationAttempts = 5
@@ -83,7 +83,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	write.SetMaxOpenConns(1)
-	s.writer = &writer{db: write, turn: make(chan struct{}, 1)}
+	s.writer = &writer{db: write, path: s.path, log: s.log, logLimit: maxLog, turn: make(chan struct{}, 1)}
 	if err := migrate(ctx, write, s.log); err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"strings"
 )
 
@@ -12,9 +14,16 @@ import (
 // It is a power of two.
 const maxChunk = 64
 
+// maxLog is the size in bytes from which on the write-ahead log is emptied by force.
+// Normally it starts anew by itself when all of it was copied into the database,
+// but not while there is always some reader in it.
+const maxLog = 32 << 20
+
 // writer is the one connection that changes the file.
 type writer struct {
-	db *sql.DB
+	db   *sql.DB
+	path string
+	log  *slog.Logger
 	// turn holds a token while somebody writes. Those who wait are served in
 	// the order of their arrival.
 	turn chan struct{}
@@ -24,6 +33,8 @@ type writer struct {
 	bulks  map[string]*bulk
 	stmts  map[string]*sql.Stmt
 	closed bool
+	// logLimit is maxLog, or more after the log could not be emptied.
+	logLimit int64
 }
 
 func (w *writer) prepare(ctx context.Context) (err error) {
@@ -88,7 +99,26 @@ func (w *writer) transaction(ctx context.Context, fn func(ctx context.Context, w
 		return err
 	}
 	w.memory.keep()
+	w.boundLog(context.WithoutCancel(ctx))
 	return nil
+}
+
+// boundLog empties a write-ahead log that has become too long, for which it waits
+// until the present readers are done. One that takes longer than the busy
+// timeout is left alone until the log has grown by another half.
+func (w *writer) boundLog(ctx context.Context) {
+	info, err := os.Stat(w.path + "-wal")
+	if err != nil || info.Size() < w.logLimit {
+		return // without a log there is nothing to bound
+	}
+	var busy bool
+	var frames, copied int
+	err = w.row(ctx, "PRAGMA wal_checkpoint(TRUNCATE)", nil, &busy, &frames, &copied)
+	w.logLimit = maxLog
+	if err != nil || busy {
+		w.logLimit = info.Size() + maxLog/2
+		w.log.Warn("the write-ahead log could not be emptied, a reader takes too long", "bytes", info.Size(), "error", err)
+	}
 }
 
 // restart undoes what the transaction did so far and begins it again.
