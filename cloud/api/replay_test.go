@@ -57,7 +57,7 @@ func (f *follower) read(conn *websocket.Conn, most int, done func(map[string]flo
 		_ = conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 		_, text, err := conn.ReadMessage()
 		if err != nil {
-			return false, nil // silence: connect again
+			return false, nil //nolint:nilerr // silence: connect again
 		}
 		var m liveMessage
 		if err := json.Unmarshal(text, &m); err != nil {
