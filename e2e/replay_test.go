@@ -170,6 +170,8 @@ func TestRestartGoesOnWhereItWas(t *testing.T) {
 	}
 	p := system.Start(t, binary, dir, args...)
 	c := p.Login(t)
+	db := filepath.Join(dir, "cityflow.db")
+	system.Eventually(t, "every reading is stored", func() bool { return countReadings(t, db) >= sensors*rows })
 	want := fmt.Sprintf("2026-03-%02dT%02d:55:00Z", 2+(rows-1)/288, (rows-1)/12%24)
 	system.Eventually(t, "the last reading of every sensor", func() bool {
 		type reading struct {
@@ -179,7 +181,7 @@ func TestRestartGoesOnWhereItWas(t *testing.T) {
 		return len(live) == sensors && !slices.ContainsFunc(live, func(r reading) bool { return r.TS != want })
 	})
 	p.Stop(t)
-	if n := countReadings(t, filepath.Join(dir, "cityflow.db")); n != sensors*rows {
+	if n := countReadings(t, db); n != sensors*rows {
 		t.Errorf("%d readings stored, want each of %d once", n, sensors*rows)
 	}
 }

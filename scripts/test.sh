@@ -36,7 +36,8 @@ go test -race -json -timeout 14m ${GOTESTFLAGS:-} work >"$results/go.json" 2>"$r
 cat "$results/go.err" >&2
 
 echo "== dashboard test"
-(cd dashboard && npm test --silent -- --outputFile.json="$results/dashboard.json" --reporter=default --reporter=json) ||
+step "dashboard lint" npm --prefix dashboard run --silent check
+(cd dashboard && npx vitest run --reporter=default --reporter=json --outputFile.json="$results/dashboard.json") ||
 	failed+=("dashboard test")
 
 node scripts/count.mjs "$results/go.json" "$results/dashboard.json" "${failed[@]}"

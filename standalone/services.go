@@ -58,6 +58,7 @@ func (h *house) openAgent() (err error) {
 	cfg.Buffer.CommitInterval = commitInterval
 	// The centre is in this process: when it is not there, it soon will be.
 	cfg.Uplink.MinPause, cfg.Uplink.MaxPause = 50*time.Millisecond, time.Second
+	cfg.Uplink.ProbeTimeout = 50 * time.Millisecond
 	user, password := h.cmd.String("mqtt-username"), h.cmd.String("mqtt-password")
 	if (user == "") != (password == "") {
 		return fmt.Errorf("mqtt-username and mqtt-password: only one is given: want both or neither")

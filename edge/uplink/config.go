@@ -33,6 +33,9 @@ type Config struct {
 	// again. It grows while the collector is silent or slow, up to MaxAckTimeout.
 	AckTimeout    time.Duration
 	MaxAckTimeout time.Duration
+	// ProbeTimeout takes the place of AckTimeout until the first acknowledgement of a
+	// connection: a collector that comes a moment after us has missed what we sent.
+	ProbeTimeout time.Duration
 	// StallTimeout is how long a broker may take to confirm anything before the
 	// connection is given up.
 	StallTimeout time.Duration
@@ -63,6 +66,7 @@ func Default() Config {
 		MaxWindow:      256,
 		AckTimeout:     15 * time.Second,
 		MaxAckTimeout:  2 * time.Minute,
+		ProbeTimeout:   time.Second,
 		StallTimeout:   time.Minute,
 		MinPause:       time.Second,
 		MaxPause:       time.Minute,
@@ -87,7 +91,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("window: %d of at most %d is not allowed: want 1 to the latter", c.Window, c.MaxWindow))
 	}
 	for name, d := range map[string]time.Duration{
-		"ack timeout": c.AckTimeout, "stall timeout": c.StallTimeout, "min pause": c.MinPause, "keep alive": c.KeepAlive,
+		"ack timeout": c.AckTimeout, "probe timeout": c.ProbeTimeout, "stall timeout": c.StallTimeout, "min pause": c.MinPause, "keep alive": c.KeepAlive,
 		"connect timeout": c.ConnectTimeout, "write timeout": c.WriteTimeout, "status interval": c.StatusInterval,
 	} {
 		if d <= 0 {

@@ -40,12 +40,12 @@ func connect(ctx context.Context, cfg *Config) (*link, error) {
 	}))
 	stop := context.AfterFunc(ctx, l.cut)
 	defer stop()
-	if err := l.wait(l.client.Connect()); err != nil {
+	if err := l.wait(ctx, l.client.Connect()); err != nil {
 		l.close()
 		return nil, fmt.Errorf("connect to %s: %w", cfg.URL, err)
 	}
 	_, topic, _ := cfg.topics()
-	if err := l.wait(l.client.Subscribe(topic, 1, l.receive)); err != nil {
+	if err := l.wait(ctx, l.client.Subscribe(topic, 1, l.receive)); err != nil {
 		l.close()
 		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
 	}
@@ -109,10 +109,19 @@ func (l *link) open(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// wait bounds a paho operation; its error is a refusal, or that nothing came.
-func (l *link) wait(t mqtt.Token) error {
-	if !t.WaitTimeout(2 * l.cfg.ConnectTimeout) {
-		return fmt.Errorf("no answer within %s", 2*l.cfg.ConnectTimeout)
+// wait bounds a paho operation; its error is a refusal, or that nothing came. It does
+// not rely on paho to end the operation when the connection is cut: a subscription that
+// is just being written then stays open for ever.
+func (l *link) wait(ctx context.Context, t mqtt.Token) error {
+	limit := 2 * l.cfg.ConnectTimeout
+	timeout := time.NewTimer(limit)
+	defer timeout.Stop()
+	select {
+	case <-t.Done():
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timeout.C:
+		return fmt.Errorf("no answer within %s", limit)
 	}
 	if sub, ok := t.(*mqtt.SubscribeToken); ok && t.Error() == nil {
 		for topic, code := range sub.Result() {

@@ -21,7 +21,7 @@ type session struct {
 	out []*flight
 	// patience is how long to wait for an acknowledgement now.
 	patience time.Duration
-	// answered is when the collector last acknowledged anything.
+	// answered is when the collector last acknowledged anything, zero before it did.
 	answered time.Time
 	// latency is a smoothed time from sending to acknowledgement.
 	latency time.Duration
@@ -41,7 +41,7 @@ type flight struct {
 }
 
 func newSession(u *Uplink, l *link) *session {
-	return &session{u: u, link: l, patience: u.cfg.AckTimeout, alive: time.Now()}
+	return &session{u: u, link: l, patience: u.cfg.ProbeTimeout, alive: time.Now()}
 }
 
 // run sends until the connection ends, or, after ctx ended, until there is nothing left
@@ -65,7 +65,7 @@ func (s *session) run(ctx context.Context) error {
 		if stopping == nil && len(s.out) == 0 {
 			return s.sayGoodbye()
 		}
-		if len(s.out) >= s.u.State().Window {
+		if len(s.out) >= s.window() {
 			changed = nil // there is no room for news
 		}
 		wait := s.untilDue()
@@ -92,6 +92,20 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
+// probing is how many batches are out until the first acknowledgement. A broker drops
+// what nobody has subscribed to yet, so that a whole window sent before the collector is
+// there would have to wait for its timeout.
+const probing = 2
+
+// window is how many batches may be out now.
+func (s *session) window() int {
+	granted := s.u.State().Window
+	if s.answered.IsZero() {
+		return min(probing, granted)
+	}
+	return granted
+}
+
 // sendAtOnce bounds the batches sent before acknowledgements are looked at again.
 const sendAtOnce = 16
 
@@ -101,7 +115,7 @@ func (s *session) send() (more bool, err error) {
 	if err := s.again(time.Now()); err != nil {
 		return false, err
 	}
-	room := s.u.State().Window - len(s.out)
+	room := s.window() - len(s.out)
 	sent := 0
 	for ; sent < min(room, sendAtOnce); sent++ {
 		b, ok := s.u.buf.Next(s.place)

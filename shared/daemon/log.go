@@ -42,7 +42,7 @@ func NewLogger(cmd *cli.Command, w io.Writer) (*slog.Logger, error) {
 	case format == "json", format == "auto" && !terminal:
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
 	case format == "text", format == "auto":
-		return slog.New(tint.NewHandler(w, &tint.Options{
+		return slog.New(tint.NewTextHandler(w, &tint.Options{
 			Level: level, NoColor: !terminal, TimeFormat: time.TimeOnly,
 		})), nil
 	default:

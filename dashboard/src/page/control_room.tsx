@@ -12,7 +12,8 @@ import { RoadPanel } from '../panel/road_panel';
 export function ControlRoom({ room }: { room: Room }) {
   const { road } = useCell(room.view.link);
   useEffect(() => {
-    if (road === null) return undefined;
+    // Listening all the time, not only while a road is open: effects run after the paint,
+    // and a quick Escape must not fall between the two.
     const onKey = (event: KeyboardEvent): void => {
       if (event.key === 'Escape' && !event.defaultPrevented) room.view.go({ road: null });
     };
@@ -20,7 +21,7 @@ export function ControlRoom({ room }: { room: Room }) {
     return () => {
       window.removeEventListener('keydown', onKey);
     };
-  }, [road, room]);
+  }, [room]);
   return (
     <div class={road === null ? 'room' : 'room room-road'}>
       <a class="skip" href="#roads-search" onClick={focusSearch}>
