@@ -37,6 +37,7 @@ type Store interface {
 	AdviceWriter
 	AdviceReader
 	RejectedReader
+	GapReader
 	Accounts
 	// Ping returns nil when the database answers.
 	Ping(ctx context.Context) error
@@ -59,6 +60,9 @@ type Delivery struct {
 	Batches []BatchID
 	// Rejected are kept, at most a bounded number of the newest.
 	Rejected []traffic.Rejected
+	// Gaps are kept, each once by its name; one that is reported again with a
+	// later LastSeq has grown and takes the place of what was known.
+	Gaps []traffic.Gap
 }
 
 // Appended says what Append did.
@@ -208,4 +212,21 @@ type AdviceReader interface {
 // A RejectedReader lists what was refused, newest first.
 type RejectedReader interface {
 	Rejected(ctx context.Context, p Page) ([]traffic.Rejected, Cursor, error)
+}
+
+// GapQuery selects what edges lost.
+type GapQuery struct {
+	// Edge keeps the gaps of one edge; empty means all.
+	Edge traffic.EdgeID
+	// From and To keep the gaps that reach into [From, To) with the times they lost
+	// or, where those are not known, with the moment they were noticed. Zero is
+	// open.
+	From, To time.Time
+	Page     Page
+}
+
+// A GapReader lists what edges lost, newest first: in the reverse order in which
+// the store heard of it.
+type GapReader interface {
+	Gaps(ctx context.Context, q GapQuery) ([]traffic.Gap, Cursor, error)
 }

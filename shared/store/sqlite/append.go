@@ -56,6 +56,9 @@ func (s *Store) Append(ctx context.Context, d store.Delivery) (store.Appended, e
 		if err := w.noteBatches(ctx, d.Batches, now); err != nil {
 			return err
 		}
+		if err := w.noteGaps(ctx, d.Gaps); err != nil {
+			return err
+		}
 		return w.insertRejected(ctx, d.Rejected)
 	})
 	if err != nil {

@@ -83,6 +83,8 @@ func Test(t *testing.T, b Backend) {
 		{"Batches", onStore(testBatches)},
 		{"RejectedBounded", onStore(testRejectedBounded)},
 		{"RejectedPages", onStore(testRejectedPages)},
+		{"Gaps", onStore(testGaps)},
+		{"GapsCommitTogether", onStore(testGapsCommitTogether)},
 		{"PredictionsReplace", onStore(testPredictionsReplace)},
 		{"LatestPredictions", onStore(testLatestPredictions)},
 		{"PredictionPages", onStore(testPredictionPages)},

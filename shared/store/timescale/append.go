@@ -81,6 +81,7 @@ func (s *Store) Append(ctx context.Context, d store.Delivery) (store.Appended, e
 		}
 		queueBatches(&b, d.Batches, now)
 		queueRejected(&b, d.Rejected)
+		queueGaps(&b, d.Gaps)
 		if b.Len() == 0 {
 			return nil
 		}

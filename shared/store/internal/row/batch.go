@@ -99,6 +99,21 @@ func Reroutes(rs []traffic.Reroute) ([]traffic.Reroute, error) {
 	return lastOfEach(out, func(a, b *traffic.Reroute) bool { return order(a, b) == 0 }), nil
 }
 
+// Gaps cleans and sorts gaps by their name and keeps the longest of those with the
+// same one.
+func Gaps(gs []traffic.Gap) []traffic.Gap {
+	out := slices.Clone(gs)
+	for i := range out {
+		out[i].Edge, out[i].Cause = traffic.EdgeID(Text(out[i].Edge)), traffic.GapCause(Text(out[i].Cause))
+	}
+	name := func(a, b *traffic.Gap) int {
+		return cmp.Or(strings.Compare(string(a.Edge), string(b.Edge)), cmp.Compare(a.Epoch, b.Epoch),
+			cmp.Compare(a.FirstSeq, b.FirstSeq), strings.Compare(string(a.Cause), string(b.Cause)))
+	}
+	slices.SortStableFunc(out, func(a, b traffic.Gap) int { return cmp.Or(name(&a, &b), cmp.Compare(a.LastSeq, b.LastSeq)) })
+	return lastOfEach(out, func(a, b *traffic.Gap) bool { return name(a, b) == 0 })
+}
+
 // lastOfEach keeps the last of each run of equal items, in place.
 func lastOfEach[T any](items []T, equal func(a, b *T) bool) []T {
 	kept := items[:0]
