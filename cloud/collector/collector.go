@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/2zrhun/city-flow/cloud/collector/internal/broker"
 	"github.com/2zrhun/city-flow/cloud/collector/internal/ingest"
@@ -98,8 +99,10 @@ func shown(u *url.URL) string {
 // A Collector is the path from the central broker into the store. Make one with
 // New.
 type Collector struct {
-	link *broker.Link
-	flow *ingest.Pipeline
+	// edges brings batches and takes their acknowledgements; sensors brings what
+	// sensors publish themselves, nil without Config.DirectTopics.
+	edges, sensors *broker.Link
+	flow           *ingest.Pipeline
 }
 
 // New returns a collector that writes to st and spreads news on live. It connects
@@ -115,25 +118,42 @@ func New(cfg Config, st store.ReadingWriter, live bus.Publisher, log *slog.Logge
 		MaxReadings: cfg.MaxReadings, MaxDelay: cfg.MaxDelay, AppendTimeout: cfg.AppendTimeout,
 		MaxPendingBytes: cfg.MaxPendingBytes, Window: cfg.Window,
 	}, ingest.Deps{Store: st, Bus: live, Log: log, Reg: reg, Now: time.Now})
-	return &Collector{flow: flow, link: broker.New(cfg.broker(), flow, log, reg)}, nil
+	ms := broker.NewMetrics(reg, "edges", "sensors")
+	c := &Collector{flow: flow, edges: broker.New(cfg.edges(), flow, log, ms[0])}
+	if cfg.DirectTopics {
+		c.sensors = broker.New(cfg.sensors(), flow, log, ms[1])
+	}
+	return c, nil
 }
 
-// broker says what to hear. The subscriptions are shared: each message goes to one
-// of the collectors.
-func (c *Config) broker() broker.Config {
-	const share = "$share/collector/"
-	direct := []string{share + wire.SensorFilter, share + wire.SensorTopicAlt}
-	b := broker.Config{
-		URL: c.BrokerURL, Username: c.BrokerUsername, Password: c.BrokerPassword, TLS: c.BrokerTLS,
-		ClientID: "cityflow-collector-" + c.Instance,
-		Filters:  []string{share + wire.BatchFilter},
-	}
-	if c.DirectTopics {
-		b.Filters = append(b.Filters, direct...)
-	} else {
-		b.Dropped = direct
+// All subscriptions are shared: each message goes to one of the collectors.
+const share = "$share/collector/"
+
+// edges says how batches are heard. An edge keeps a batch until we acknowledge it, so
+// the broker need not keep it for us too: where a collector is gone, its share goes to
+// the others with the next message and not when its session has expired.
+func (c *Config) edges() broker.Config {
+	b := c.broker("")
+	b.Filters, b.Clean = []string{share + wire.BatchFilter}, true
+	if !c.DirectTopics {
+		b.Forget = c.sensors().ClientID
 	}
 	return b
+}
+
+// sensors says how sensors are heard that publish on the central broker. Nobody but the
+// broker keeps their messages while we are away.
+func (c *Config) sensors() broker.Config {
+	b := c.broker("-sensors")
+	b.Filters = []string{share + wire.SensorFilter, share + wire.SensorTopicAlt}
+	return b
+}
+
+func (c *Config) broker(suffix string) broker.Config {
+	return broker.Config{
+		URL: c.BrokerURL, Username: c.BrokerUsername, Password: c.BrokerPassword, TLS: c.BrokerTLS,
+		ClientID: "cityflow-collector-" + c.Instance + suffix,
+	}
 }
 
 // Run collects until ctx ends, then takes nothing new, finishes for a few seconds
@@ -141,11 +161,14 @@ func (c *Config) broker() broker.Config {
 // the broker or its edge. It may be called once.
 func (c *Collector) Run(ctx context.Context) error {
 	linkCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- c.link.Run(linkCtx) }()
-	err := c.flow.Run(ctx, c.link)
+	var links errgroup.Group
+	links.Go(func() error { return c.edges.Run(linkCtx) })
+	if c.sensors != nil {
+		links.Go(func() error { return c.sensors.Run(linkCtx) })
+	}
+	err := c.flow.Run(ctx, c.edges)
 	stop()
-	return errors.Join(err, <-ended)
+	return errors.Join(err, links.Wait())
 }
 
 // Accept stores readings that come another way than through the broker, such as an
@@ -159,7 +182,13 @@ func (c *Collector) Accept(ctx context.Context, batch []traffic.Reading) error {
 }
 
 // BrokerReady returns nil while messages flow from the broker.
-func (c *Collector) BrokerReady(context.Context) error { return c.link.Connected() }
+func (c *Collector) BrokerReady(context.Context) error {
+	err := c.edges.Connected()
+	if err == nil && c.sensors != nil {
+		err = c.sensors.Connected()
+	}
+	return err
+}
 
 // StoreReady returns why the last transaction failed, nil when it did not.
 func (c *Collector) StoreReady(context.Context) error {

@@ -396,11 +396,9 @@ func TestStopUnderLoad(t *testing.T) {
 	go func() {
 		defer close(sent)
 		for seq := uint64(1); seq <= batches; seq++ {
-			payload, err := wire.EncodeBatch(batch("e", seq, 20))
-			if err != nil {
+			if err := e.offer(batch("e", seq, 20)); err != nil {
 				t.Error(err)
 			}
-			e.client.Publish(wire.BatchTopic("e"), 1, false, payload).WaitTimeout(patience)
 		}
 	}()
 	for stops := range 4 {

@@ -204,19 +204,21 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Fatalf("waited %v in vain until %s", patience, what)
 }
 
-// edge plays the part of an edge's uplink, or of a sensor: a plain MQTT client.
+// edge plays the part of an edge's uplink, or of a sensor: a plain MQTT client that
+// keeps its batches until they are acknowledged.
 type edge struct {
 	id     traffic.EdgeID
 	client mqtt.Client
 
 	mu   sync.Mutex // guards everything declared below
 	acks []*wire.Ack
+	kept map[store.BatchID][]byte
 }
 
 // connect makes a client that mends its connection by itself.
 func connect(t *testing.T, brokerAddr string, id traffic.EdgeID) *edge {
 	t.Helper()
-	e := &edge{id: id}
+	e := &edge{id: id, kept: make(map[store.BatchID][]byte)}
 	o := mqtt.NewClientOptions().AddBroker("tcp://" + brokerAddr).SetClientID("edge-" + string(id)).
 		SetCleanSession(false).SetResumeSubs(true).SetAutoReconnect(true).SetMaxReconnectInterval(200 * time.Millisecond).
 		SetConnectRetry(true).SetConnectRetryInterval(100 * time.Millisecond).
@@ -229,6 +231,9 @@ func connect(t *testing.T, brokerAddr string, id traffic.EdgeID) *edge {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			e.acks = append(e.acks, a)
+			for _, seq := range a.Seqs {
+				delete(e.kept, store.BatchID{Epoch: a.Epoch, Seq: seq})
+			}
 		})
 	e.client = mqtt.NewClient(o)
 	await(t, e.client.Connect())
@@ -255,11 +260,34 @@ func (e *edge) send(t *testing.T, topic string, payload []byte) {
 
 func (e *edge) sendBatch(t *testing.T, b *wire.Batch) {
 	t.Helper()
-	payload, err := wire.EncodeBatch(b)
-	if err != nil {
+	if err := e.offer(b); err != nil {
 		t.Fatal(err)
 	}
-	e.send(t, wire.BatchTopic(e.id), payload)
+}
+
+// offer publishes a batch, keeps it, and waits for the broker's word.
+func (e *edge) offer(b *wire.Batch) error {
+	payload, err := wire.EncodeBatch(b)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.kept[store.BatchID{Epoch: b.Epoch, Seq: b.Seq}] = payload
+	e.mu.Unlock()
+	tok := e.client.Publish(wire.BatchTopic(e.id), 1, false, payload)
+	if !tok.WaitTimeout(patience) {
+		return fmt.Errorf("the broker did not confirm batch %d", b.Seq)
+	}
+	return tok.Error()
+}
+
+// again publishes what is not acknowledged once more.
+func (e *edge) again() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, payload := range e.kept {
+		e.client.Publish(wire.BatchTopic(e.id), 1, false, payload)
+	}
 }
 
 func (e *edge) answers() []*wire.Ack {
@@ -281,9 +309,17 @@ func (e *edge) acked(epoch, seq uint64) int {
 	return n
 }
 
+// awaitAck sends again what is not acknowledged, as an edge does, until the batch is.
 func (e *edge) awaitAck(t *testing.T, epoch, seq uint64) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("batch %d/%d of %s is acknowledged", epoch, seq, e.id), func() bool { return e.acked(epoch, seq) > 0 })
+	last := time.Now()
+	eventually(t, fmt.Sprintf("batch %d/%d of %s is acknowledged", epoch, seq, e.id), func() bool {
+		if time.Since(last) > 500*time.Millisecond {
+			e.again()
+			last = time.Now()
+		}
+		return e.acked(epoch, seq) > 0
+	})
 }
 
 // begin is the event time of the first reading in tests.

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/sethvargo/go-retry"
 )
 
@@ -71,9 +69,15 @@ type Config struct {
 	// ClientID names the session at the broker. It must be the same after a
 	// restart and of nobody else.
 	ClientID string
-	// Filters are subscribed to with QoS 1. Dropped are unsubscribed from, since a
-	// kept session may hold them from earlier times.
-	Filters, Dropped []string
+	// Filters are subscribed to with QoS 1.
+	Filters []string
+	// Clean says that the senders keep what we have not answered: the broker shall
+	// forget us with the connection, so that it hands our share to others at once.
+	// Without it the broker keeps what comes for us until we are back.
+	Clean bool
+	// Forget names a session that an earlier configuration left at the broker, which
+	// would collect messages for nobody; empty for none.
+	Forget string
 }
 
 // A Link is the connection. Make one with New.
@@ -81,7 +85,7 @@ type Link struct {
 	cfg     Config
 	to      Receiver
 	log     *slog.Logger
-	metrics *metrics
+	metrics Metrics
 
 	// refused says that the broker still has messages there was no room for.
 	refused atomic.Bool
@@ -107,34 +111,10 @@ type session struct {
 	over chan struct{}
 }
 
-type metrics struct {
-	connected prometheus.Gauge
-	connects  prometheus.Counter
-	unsent    prometheus.Counter
-}
-
-func newMetrics(reg prometheus.Registerer) *metrics {
-	f := promauto.With(reg)
-	return &metrics{
-		connected: f.NewGauge(prometheus.GaugeOpts{
-			Name: "cityflow_collector_broker_connected",
-			Help: "1 while the collector is connected and subscribed to the central broker.",
-		}),
-		connects: f.NewCounter(prometheus.CounterOpts{
-			Name: "cityflow_collector_broker_connects_total",
-			Help: "Connections made to the central broker. A steady growth means a broken link or a second collector with the same --instance.",
-		}),
-		unsent: f.NewCounter(prometheus.CounterOpts{
-			Name: "cityflow_collector_acks_unconfirmed_total",
-			Help: "Acknowledgements to edges that the broker did not confirm. The edge sends those batches again.",
-		}),
-	}
-}
-
 // New returns a link that hands messages to the receiver once Run runs.
-func New(cfg Config, to Receiver, log *slog.Logger, reg prometheus.Registerer) *Link {
+func New(cfg Config, to Receiver, log *slog.Logger, m Metrics) *Link {
 	return &Link{
-		cfg: cfg, to: to, log: log.With("component", "broker", "broker", redacted(cfg.URL)), metrics: newMetrics(reg),
+		cfg: cfg, to: to, log: log.With("component", "broker", "broker", redacted(cfg.URL)), metrics: m,
 		stuck: stuckAfter, confirm: confirmTimeout, err: ErrNotConnected,
 	}
 }
@@ -208,6 +188,9 @@ func (l *Link) session(ctx context.Context, outage *bool) error {
 	if err := await(ctx, s.client.Connect()); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
+	if err := l.forget(ctx); err != nil {
+		return err
+	}
 	if err := l.subscribe(ctx, s.client); err != nil {
 		return err
 	}
@@ -220,7 +203,7 @@ func (l *Link) session(ctx context.Context, outage *bool) error {
 
 func (l *Link) options(lost chan<- error) *mqtt.ClientOptions {
 	o := mqtt.NewClientOptions().AddBroker(l.cfg.URL).
-		SetClientID(l.cfg.ClientID).SetCleanSession(false).SetProtocolVersion(4).
+		SetClientID(l.cfg.ClientID).SetCleanSession(l.cfg.Clean).SetProtocolVersion(4).
 		SetUsername(l.cfg.Username).SetPassword(l.cfg.Password).
 		SetKeepAlive(keepAlive).SetPingTimeout(confirmTimeout).
 		SetConnectTimeout(connectTimeout).SetWriteTimeout(writeTimeout).
@@ -251,17 +234,31 @@ func (l *Link) handle(_ mqtt.Client, m mqtt.Message) {
 		Topic: m.Topic(), Payload: m.Payload(), AtMostOnce: m.Qos() == 0,
 		Ack: func() { l.guard(m.Ack) },
 	})
-	if !taken && m.Qos() > 0 {
+	switch {
+	case taken || m.Qos() == 0:
+	case l.cfg.Clean:
+		m.Ack() // the sender keeps it and sends it again
+	default:
 		l.refused.Store(true)
 	}
 }
 
-func (l *Link) subscribe(ctx context.Context, client mqtt.Client) error {
-	if len(l.cfg.Dropped) > 0 {
-		if err := await(ctx, client.Unsubscribe(l.cfg.Dropped...)); err != nil {
-			return fmt.Errorf("unsubscribe from %q: %w", l.cfg.Dropped, err)
-		}
+// forget ends a session that nobody uses any more: a clean connection under its name
+// makes the broker drop it. It does so once.
+func (l *Link) forget(ctx context.Context) error {
+	if l.cfg.Forget == "" {
+		return nil
 	}
+	client := mqtt.NewClient(l.options(make(chan error, 1)).SetClientID(l.cfg.Forget).SetCleanSession(true))
+	defer client.Disconnect(250)
+	if err := await(ctx, client.Connect()); err != nil {
+		return fmt.Errorf("end the unused session %q: %w", l.cfg.Forget, err)
+	}
+	l.cfg.Forget = ""
+	return nil
+}
+
+func (l *Link) subscribe(ctx context.Context, client mqtt.Client) error {
 	filters := make(map[string]byte, len(l.cfg.Filters))
 	for _, f := range l.cfg.Filters {
 		filters[f] = 1

@@ -73,7 +73,7 @@ func start(t *testing.T, cfg Config, to Receiver, change func(*Link)) *Link {
 		cfg.ClientID = "test"
 	}
 	cfg.Filters = append(cfg.Filters, "in/+")
-	l := New(cfg, to, slog.New(slog.NewTextHandler(t.Output(), nil)), prometheus.NewRegistry())
+	l := New(cfg, to, slog.New(slog.NewTextHandler(t.Output(), nil)), NewMetrics(prometheus.NewRegistry(), "test")[0])
 	if change != nil {
 		change(l)
 	}
@@ -170,6 +170,53 @@ func TestNoRoom(t *testing.T) {
 		}
 		return len(seen) == 2
 	})
+}
+
+// With a clean session the sender keeps what we have no room for: the broker is not
+// held up by it, and does not bring it again.
+func TestNoRoomOnACleanSession(t *testing.T) {
+	addr := rig.Mosquitto(t)
+	b := &box{}
+	l := start(t, Config{URL: "tcp://" + addr, Clean: true}, b, nil)
+	eventually(t, "it is connected", connected(l))
+	other := client(t, addr)
+	for i := range 100 { // more than Mosquitto leaves unanswered
+		send(t, other, fmt.Sprint("early ", i))
+	}
+	b.grow(1)
+	send(t, other, "after")
+	var got []string
+	eventually(t, "the next message arrives", func() bool { got = append(got, b.empty()...); return len(got) > 0 })
+	if got[0] != "after" && !strings.HasPrefix(got[0], "early") {
+		t.Errorf("got %q", got)
+	}
+	if l.refused.Load() {
+		t.Error("it wants to connect again for messages that the broker no longer has")
+	}
+}
+
+// A session that an earlier configuration left behind collects nothing any more.
+func TestForgetsASession(t *testing.T) {
+	server := rig.StartMosquitto(t)
+	other := client(t, server.Addr())
+	t.Run("left behind", func(t *testing.T) {
+		l := start(t, Config{URL: "tcp://" + server.Addr(), ClientID: "old"}, &box{}, nil)
+		eventually(t, "it is connected", connected(l))
+	})
+	t.Run("forgotten", func(t *testing.T) {
+		l := start(t, Config{URL: "tcp://" + server.Addr(), Clean: true, Forget: "old"}, &box{room: 100}, nil)
+		eventually(t, "it is connected", connected(l))
+	})
+	send(t, other, "to nobody")
+	b := &box{room: 100}
+	l := start(t, Config{URL: "tcp://" + server.Addr(), ClientID: "old"}, b, nil)
+	eventually(t, "it is connected", connected(l))
+	send(t, other, "to the new one")
+	var got []string
+	eventually(t, "a message arrives", func() bool { got = append(got, b.empty()...); return len(got) > 0 })
+	if fmt.Sprint(got) != "[to the new one]" {
+		t.Errorf("got %q, want nothing that was sent to the old session", got)
+	}
 }
 
 // A broker that takes connections and then says nothing is found out, by what it
