@@ -39,6 +39,7 @@ type Store interface {
 	RejectedReader
 	GapReader
 	Accounts
+	Edges
 	// Ping returns nil when the database answers.
 	Ping(ctx context.Context) error
 	// Close waits for running transactions and releases the database.
