@@ -13,11 +13,13 @@ import (
 // The bounds of one batch. A batch beyond them is refused by both sides.
 const (
 	// BatchVersion is the version of the batch format that is written.
-	BatchVersion = 1
+	BatchVersion = 2
 	// MaxBatchReadings bounds the readings in one batch.
 	MaxBatchReadings = 10000
 	// MaxBatchRejected bounds the rejection records in one batch.
 	MaxBatchRejected = 2000
+	// MaxBatchGaps bounds the gaps in one batch.
+	MaxBatchGaps = 256
 	// MaxBatchBytes bounds a batch as it is published. Brokers that we run allow
 	// packets of this size.
 	MaxBatchBytes = 1 << 20
@@ -34,6 +36,20 @@ type Batch struct {
 	// when encoding and filled in when decoding.
 	Readings []traffic.Reading
 	Rejected []traffic.Rejected
+	// Gaps are what the edge lost; their Edge is the batch's, as with Readings.
+	Gaps []traffic.Gap
+}
+
+// IsHello reports whether b is the one that EncodeHello writes: there is nothing to
+// store, only to answer.
+func (b *Batch) IsHello() bool {
+	return b.Seq == 0 && len(b.Readings)+len(b.Rejected)+len(b.Gaps) == 0
+}
+
+// EncodeHello writes a batch without a number and without content: a collector that
+// is there answers it at once, with its time and its window.
+func EncodeHello(edge traffic.EdgeID) ([]byte, error) {
+	return EncodeBatch(&Batch{Edge: edge})
 }
 
 // EncodeBatch writes a batch. The bytes depend on nothing but the batch. Times are
@@ -44,13 +60,15 @@ func EncodeBatch(b *Batch) ([]byte, error) {
 		return nil, fmt.Errorf("batch has %d readings and %d rejections: want at most %d and %d",
 			len(b.Readings), len(b.Rejected), MaxBatchReadings, MaxBatchRejected)
 	}
+	gaps, err := encodeGaps(b.Gaps)
+	if err != nil {
+		return nil, err
+	}
 	m := &wirepb.Batch{
-		Version:  BatchVersion,
 		Edge:     string(b.Edge),
-		Epoch:    b.Epoch,
-		Seq:      b.Seq,
 		Count:    uint32(len(b.Readings)),
 		Rejected: encodeRejected(b.Rejected),
+		Gaps:     gaps,
 	}
 	encodeReadings(m, b.Readings)
 	plain, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
@@ -60,21 +78,36 @@ func EncodeBatch(b *Batch) ([]byte, error) {
 	if len(plain) > maxPlainBytes {
 		return nil, fmt.Errorf("batch has %d bytes before compression: want at most %d", len(plain), maxPlainBytes)
 	}
-	packed := compress(plain)
-	if len(packed) > MaxBatchBytes {
-		return nil, fmt.Errorf("batch has %d bytes: want at most %d", len(packed), MaxBatchBytes)
+	return pack(Header{b.Epoch, b.Seq}, plain)
+}
+
+// pack compresses an encoded message and puts the header in front.
+func pack(h Header, plain []byte) ([]byte, error) {
+	body := compress(plain)
+	if n := headerBytes + len(body); n > MaxBatchBytes {
+		return nil, fmt.Errorf("batch has %d bytes: want at most %d", n, MaxBatchBytes)
 	}
-	return packed, nil
+	return append(appendHeader(make([]byte, 0, headerBytes+len(body)), h, body), body...), nil
 }
 
 // DecodeBatch reads a batch; the error says what is wrong with it, and the batch is
-// then nil. It never uses more than a few times maxPlainBytes of memory, whatever p
+// then nil. The error is ErrDamaged or ErrVersion when PeekHeader can tell which
+// batch it is. It never uses more than a few times maxPlainBytes of memory, whatever p
 // claims to contain. The readings are not validated beyond their encoding.
 func DecodeBatch(p []byte) (*Batch, error) {
-	if len(p) > MaxBatchBytes {
-		return nil, fmt.Errorf("batch has %d bytes: want at most %d", len(p), MaxBatchBytes)
+	h, body, err := openBody(p)
+	if err != nil {
+		return nil, err
 	}
-	plain, err := decompress(p)
+	b, err := decodeBody(h, body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return b, nil
+}
+
+func decodeBody(h Header, body []byte) (*Batch, error) {
+	plain, err := decompress(body)
 	if err != nil {
 		return nil, fmt.Errorf("decompress batch: %w", err)
 	}
@@ -85,19 +118,19 @@ func DecodeBatch(p []byte) (*Batch, error) {
 	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(plain, &m); err != nil {
 		return nil, fmt.Errorf("decode batch: %w", err)
 	}
-	return batchOf(&m)
+	return batchOf(h, &m)
 }
 
-func batchOf(m *wirepb.Batch) (*Batch, error) {
-	if m.GetVersion() != BatchVersion {
-		return nil, fmt.Errorf("batch version %d: this program reads %d", m.GetVersion(), BatchVersion)
-	}
-	b := &Batch{Edge: traffic.EdgeID(m.GetEdge()), Epoch: m.GetEpoch(), Seq: m.GetSeq()}
+func batchOf(h Header, m *wirepb.Batch) (*Batch, error) {
+	b := &Batch{Edge: traffic.EdgeID(m.GetEdge()), Epoch: h.Epoch, Seq: h.Seq}
 	var err error
 	if b.Readings, err = decodeReadings(m); err != nil {
 		return nil, fmt.Errorf("batch %d of edge %q: %w", b.Seq, b.Edge, err)
 	}
 	if b.Rejected, err = decodeRejected(m.GetRejected(), b.Edge); err != nil {
+		return nil, fmt.Errorf("batch %d of edge %q: %w", b.Seq, b.Edge, err)
+	}
+	if b.Gaps, err = decodeGaps(m.GetGaps(), b.Edge); err != nil {
 		return nil, fmt.Errorf("batch %d of edge %q: %w", b.Seq, b.Edge, err)
 	}
 	return b, nil
@@ -120,7 +153,7 @@ func checkFields(plain []byte) error {
 }
 
 // maxFields is what a full batch of readings from different, named, places needs.
-const maxFields = 3*MaxBatchReadings + MaxBatchRejected + 32
+const maxFields = 3*MaxBatchReadings + MaxBatchRejected + MaxBatchGaps + 32
 
 // maxRejectedText bounds each text of a rejection record; longer ones are cut, because
 // a record that could not be sent would stop the batch that carries it.

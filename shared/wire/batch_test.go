@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -100,6 +101,22 @@ func genRejected() *rapid.Generator[traffic.Rejected] {
 	})
 }
 
+func genGap() *rapid.Generator[traffic.Gap] {
+	return rapid.Custom(func(t *rapid.T) traffic.Gap {
+		first := rapid.Uint64().Draw(t, "first")
+		g := traffic.Gap{
+			Edge: "e", Cause: rapid.SampledFrom([]traffic.GapCause{traffic.GapThinned, traffic.GapEvicted, traffic.GapDamaged, "new"}).Draw(t, "cause"),
+			Epoch: rapid.Uint64().Draw(t, "epoch"), FirstSeq: first, LastSeq: first + min(math.MaxUint64-first, rapid.Uint64().Draw(t, "more")),
+			Readings: rapid.IntRange(0, maxGapReadings).Draw(t, "readings"), Noticed: testNow,
+		}
+		if rapid.Bool().Draw(t, "timed") {
+			g.From = testNow.Add(-time.Duration(rapid.IntRange(0, 1e9).Draw(t, "from")) * time.Microsecond)
+			g.To = testNow
+		}
+		return g
+	})
+}
+
 func TestBatchRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := &Batch{Edge: "e", Epoch: rapid.Uint64().Draw(t, "epoch"), Seq: rapid.Uint64().Draw(t, "seq")}
@@ -108,6 +125,9 @@ func TestBatchRoundTrip(t *testing.T) {
 		}
 		if rs := rapid.SliceOfN(genRejected(), 0, 5).Draw(t, "rejected"); len(rs) > 0 {
 			want.Rejected = rs
+		}
+		if gs := rapid.SliceOfN(genGap(), 0, 5).Draw(t, "gaps"); len(gs) > 0 {
+			want.Gaps = gs
 		}
 		p, err := EncodeBatch(want)
 		if err != nil {
@@ -127,6 +147,12 @@ func TestBatchRoundTrip(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got.Rejected, want.Rejected) {
 			t.Fatalf("got %+v\nwant %+v", got.Rejected, want.Rejected)
+		}
+		if !reflect.DeepEqual(got.Gaps, want.Gaps) {
+			t.Fatalf("got %+v\nwant %+v", got.Gaps, want.Gaps)
+		}
+		if h, err := PeekHeader(p); err != nil || h != (Header{want.Epoch, want.Seq}) {
+			t.Fatalf("header %+v, %v", h, err)
 		}
 		again, err := EncodeBatch(want)
 		if err != nil || !bytes.Equal(p, again) {
@@ -210,7 +236,7 @@ func TestScaledColumns(t *testing.T) {
 	}
 }
 
-// goldenBatch is the content of testdata/batch-v1.bin.
+// goldenBatch is the content of testdata/batch-v2.bin.
 func goldenBatch() *Batch {
 	voltaire := &traffic.Place{Label: "Bd Voltaire", Lat: traffic.Some(48.858), Lng: traffic.Some(2.379)}
 	at := time.Date(2026, 3, 2, 8, 5, 0, 0, time.UTC)
@@ -226,13 +252,17 @@ func goldenBatch() *Batch {
 			At: at.Add(time.Second), Edge: "edge-1", Origin: "cityflow/traffic/s3", Payload: []byte(`{"sensor_id":"s3"}`),
 			Reason: traffic.ReasonEmpty, Detail: "speed_kmh, flow_rate, occupancy: all absent is not allowed: want at least one of them",
 		}},
+		Gaps: []traffic.Gap{
+			{Edge: "edge-1", Cause: traffic.GapThinned, Epoch: 3, FirstSeq: 4, LastSeq: 9, From: at.Add(-time.Hour), To: at.Add(-time.Minute), Readings: 1800, Noticed: at},
+			{Edge: "edge-1", Cause: traffic.GapDamaged, Epoch: 2, FirstSeq: 77, LastSeq: 77, Noticed: at.Add(time.Second)},
+		},
 	}
 }
 
 // TestGoldenBatch holds the format still: what was published once must stay readable.
 // The protobuf inside is compared as bytes, the compression around it is the library's.
 func TestGoldenBatch(t *testing.T) {
-	path := filepath.Join("testdata", "batch-v1.bin")
+	path := filepath.Join("testdata", "batch-v2.bin")
 	p, err := EncodeBatch(goldenBatch())
 	if err != nil {
 		t.Fatal(err)
@@ -253,14 +283,7 @@ func TestGoldenBatch(t *testing.T) {
 	if !reflect.DeepEqual(got, goldenBatch()) {
 		t.Errorf("golden file decodes to %+v", got)
 	}
-	now, err := decompress(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	was, err := decompress(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	now, was := plainOf(t, p), plainOf(t, golden)
 	if !bytes.Equal(now, was) {
 		t.Errorf("the encoding changed: this needs a new BatchVersion\nnow %x\nwas %x", now, was)
 	}
@@ -315,7 +338,6 @@ func TestEncodeBatchBounds(t *testing.T) {
 // TestDecodeBatchRefuses changes one thing of a good batch at a time.
 func TestDecodeBatchRefuses(t *testing.T) {
 	for want, change := range map[string]func(*wirepb.Batch){
-		"version 2":                func(m *wirepb.Batch) { m.Version = 2 },
 		"10001 readings":           func(m *wirepb.Batch) { m.Count = MaxBatchReadings + 1 },
 		"4 sensor steps for 5":     func(m *wirepb.Batch) { m.Count++ },
 		"time steps for":           func(m *wirepb.Batch) { m.TimeSteps = m.TimeSteps[1:] },
@@ -340,7 +362,10 @@ func TestDecodeBatchRefuses(t *testing.T) {
 		"runs cover":               func(m *wirepb.Batch) { m.QualityRuns[0] = 0 },
 		"rejection 0: time":        func(m *wirepb.Batch) { m.Rejected[0].TimeUs = math.MinInt64 },
 		"2001 rejections":          func(m *wirepb.Batch) { m.Rejected = make([]*wirepb.Rejected, MaxBatchRejected+1) },
-		"more than 32032 fields":   func(m *wirepb.Batch) { m.Labels = make([]string, maxFields+1) },
+		"257 gaps":                 func(m *wirepb.Batch) { m.Gaps = make([]*wirepb.Gap, MaxBatchGaps+1) },
+		"gap 1: batches 77 to 7":   func(m *wirepb.Batch) { m.Gaps[1].LastSeq = 7 },
+		"gap 0: time":              func(m *wirepb.Batch) { m.Gaps[0].FromUs = math.MaxInt64 },
+		"more than 32288 fields":   func(m *wirepb.Batch) { m.Labels = make([]string, maxFields+1) },
 		"decompressed size exceed": func(m *wirepb.Batch) { m.Rejected[0].Payload = make([]byte, maxPlainBytes) },
 	} {
 		t.Run(want, func(t *testing.T) {
@@ -350,17 +375,18 @@ func TestDecodeBatchRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := DecodeBatch(compress(plain))
-			if err == nil || got != nil || !strings.Contains(err.Error(), want) {
+			got, err := DecodeBatch(packed(t, plain))
+			if !errors.Is(err, ErrDamaged) || got != nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %+v, error %v", got, err)
 			}
 		})
 	}
 	for name, p := range map[string][]byte{
-		"empty": nil, "not zstd": []byte("hello"), "too long": make([]byte, MaxBatchBytes+1),
-		"not protobuf": compress([]byte{0xff}), "text that is not UTF-8": compress([]byte{0x12, 1, 0xff}),
+		"not protobuf": packed(t, []byte{0xff}), "text that is not UTF-8": packed(t, []byte{0x12, 1, 0xff}),
+		"not zstd": append(appendHeader(nil, Header{1, 2}, []byte("hello")), "hello"...),
+		"too long": append(appendHeader(nil, Header{1, 2}, make([]byte, MaxBatchBytes)), make([]byte, MaxBatchBytes)...),
 	} {
-		if got, err := DecodeBatch(p); err == nil || got != nil {
+		if got, err := DecodeBatch(p); !errors.Is(err, ErrDamaged) || got != nil {
 			t.Errorf("%s: got %+v, error %v", name, got, err)
 		}
 	}
@@ -372,15 +398,32 @@ func goldenMessage(tb testing.TB) *wirepb.Batch {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	plain, err := decompress(p)
-	if err != nil {
-		tb.Fatal(err)
-	}
 	m := new(wirepb.Batch)
-	if err := proto.Unmarshal(plain, m); err != nil {
+	if err := proto.Unmarshal(plainOf(tb, p), m); err != nil {
 		tb.Fatal(err)
 	}
 	return m
+}
+
+// plainOf returns the message inside a batch.
+func plainOf(tb testing.TB, p []byte) []byte {
+	tb.Helper()
+	_, body, err := openBody(p)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	plain, err := decompress(body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return plain
+}
+
+// packed is a batch around any bytes.
+func packed(tb testing.TB, plain []byte) []byte {
+	tb.Helper()
+	body := compress(plain)
+	return append(appendHeader(nil, Header{3, 17}, body), body...)
 }
 
 // FuzzDecodeBatch works on the bytes inside the compression, where all the structure
@@ -396,7 +439,7 @@ func FuzzDecodeBatch(f *testing.F) {
 		if len(plain) > maxPlainBytes {
 			return
 		}
-		got, err := DecodeBatch(compress(plain))
+		got, err := DecodeBatch(packed(t, plain))
 		if err != nil {
 			return
 		}
@@ -418,9 +461,23 @@ func FuzzDecodeBatchRaw(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(p)
+	f.Add(p[headerBytes:])
+	hello, err := EncodeHello("edge-1")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(hello)
 	f.Fuzz(func(t *testing.T, p []byte) {
-		if b, err := DecodeBatch(p); err == nil && b == nil {
+		b, err := DecodeBatch(p)
+		if err == nil && b == nil {
 			t.Error("neither a batch nor an error")
+		}
+		h, peek := PeekHeader(p)
+		if named := errors.Is(err, ErrDamaged) || errors.Is(err, ErrVersion) || err == nil; named != (peek == nil) {
+			t.Errorf("decoding says %v, the header %v", err, peek)
+		}
+		if b != nil && h != (Header{b.Epoch, b.Seq}) {
+			t.Errorf("header %+v of batch %d of epoch %d", h, b.Seq, b.Epoch)
 		}
 	})
 }

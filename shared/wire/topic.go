@@ -27,6 +27,7 @@ const (
 	batchSuffix  = "/batch"
 	ackSuffix    = "/ack"
 	statusSuffix = "/status"
+	configSuffix = "/config"
 )
 
 // SensorTopic is where a sensor publishes its readings. Characters that have a
@@ -46,6 +47,9 @@ func AckTopic(e traffic.EdgeID) string { return edgePrefix + level(string(e)) + 
 
 // StatusTopic is where an edge publishes its state, retained.
 func StatusTopic(e traffic.EdgeID) string { return edgePrefix + level(string(e)) + statusSuffix }
+
+// ConfigTopic is where the centre leaves an edge's settings, retained.
+func ConfigTopic(e traffic.EdgeID) string { return edgePrefix + level(string(e)) + configSuffix }
 
 // EdgeOfTopic says which edge a topic below cityflow/edge/ belongs to.
 func EdgeOfTopic(topic string) (traffic.EdgeID, error) {

@@ -26,6 +26,7 @@ func newEncoder() *zstd.Encoder {
 		zstd.WithEncoderLevel(zstd.SpeedDefault),
 		zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(1<<20),
+		zstd.WithEncoderCRC(false), // the header has a checksum
 		zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		panic(err)

@@ -24,15 +24,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Batch is what an edge publishes, compressed as one zstd frame. (edge, epoch, seq)
-// names it. Its readings are columns: place i of every column is reading i.
+// Batch is what an edge publishes, compressed as one zstd frame behind a header that
+// says the version of this encoding, the epoch and the number. Edge, epoch and number
+// name it. Its readings are columns: place i of every column is reading i.
 type Batch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// version of the column encoding; receivers refuse a version they don't know.
-	Version uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Edge    string `protobuf:"bytes,2,opt,name=edge,proto3" json:"edge,omitempty"`
-	Epoch   uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Seq     uint64 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
+	Edge  string                 `protobuf:"bytes,2,opt,name=edge,proto3" json:"edge,omitempty"`
 	// The dictionary: a sensor with its road and place, once for all its readings.
 	Sensors []string `protobuf:"bytes,5,rep,name=sensors,proto3" json:"sensors,omitempty"`
 	// roads[i] is the road of sensors[i], empty when it has the sensor's name. The
@@ -62,6 +59,7 @@ type Batch struct {
 	QualityFlags  []uint32    `protobuf:"varint,20,rep,packed,name=quality_flags,json=qualityFlags,proto3" json:"quality_flags,omitempty"`
 	QualityRuns   []uint32    `protobuf:"varint,21,rep,packed,name=quality_runs,json=qualityRuns,proto3" json:"quality_runs,omitempty"`
 	Rejected      []*Rejected `protobuf:"bytes,22,rep,name=rejected,proto3" json:"rejected,omitempty"`
+	Gaps          []*Gap      `protobuf:"bytes,23,rep,name=gaps,proto3" json:"gaps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -96,32 +94,11 @@ func (*Batch) Descriptor() ([]byte, []int) {
 	return file_cityflow_edge_v1_edge_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *Batch) GetVersion() uint32 {
-	if x != nil {
-		return x.Version
-	}
-	return 0
-}
-
 func (x *Batch) GetEdge() string {
 	if x != nil {
 		return x.Edge
 	}
 	return ""
-}
-
-func (x *Batch) GetEpoch() uint64 {
-	if x != nil {
-		return x.Epoch
-	}
-	return 0
-}
-
-func (x *Batch) GetSeq() uint64 {
-	if x != nil {
-		return x.Seq
-	}
-	return 0
 }
 
 func (x *Batch) GetSensors() []string {
@@ -246,6 +223,13 @@ func (x *Batch) GetQualityRuns() []uint32 {
 func (x *Batch) GetRejected() []*Rejected {
 	if x != nil {
 		return x.Rejected
+	}
+	return nil
+}
+
+func (x *Batch) GetGaps() []*Gap {
+	if x != nil {
+		return x.Gaps
 	}
 	return nil
 }
@@ -412,6 +396,113 @@ func (x *Rejected) GetDetail() string {
 	return ""
 }
 
+// Gap says what the edge lost of what it had acknowledged to sensors. Its name is the
+// batch's edge with epoch, first_seq and cause.
+type Gap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Cause string                 `protobuf:"bytes,1,opt,name=cause,proto3" json:"cause,omitempty"`
+	// The batches that were lost, first and last included.
+	Epoch    uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	FirstSeq uint64 `protobuf:"varint,3,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"`
+	LastSeq  uint64 `protobuf:"varint,4,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	// The times of the lost readings in microseconds since 1970-01-01 UTC, both
+	// included; 0 where unknown.
+	FromUs int64 `protobuf:"zigzag64,5,opt,name=from_us,json=fromUs,proto3" json:"from_us,omitempty"`
+	ToUs   int64 `protobuf:"zigzag64,6,opt,name=to_us,json=toUs,proto3" json:"to_us,omitempty"`
+	// How many readings were lost; 0 where unknown.
+	Readings uint64 `protobuf:"varint,7,opt,name=readings,proto3" json:"readings,omitempty"`
+	// When the edge noticed.
+	NoticedUs     int64 `protobuf:"zigzag64,8,opt,name=noticed_us,json=noticedUs,proto3" json:"noticed_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gap) Reset() {
+	*x = Gap{}
+	mi := &file_cityflow_edge_v1_edge_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gap) ProtoMessage() {}
+
+func (x *Gap) ProtoReflect() protoreflect.Message {
+	mi := &file_cityflow_edge_v1_edge_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gap.ProtoReflect.Descriptor instead.
+func (*Gap) Descriptor() ([]byte, []int) {
+	return file_cityflow_edge_v1_edge_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Gap) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Gap) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Gap) GetFirstSeq() uint64 {
+	if x != nil {
+		return x.FirstSeq
+	}
+	return 0
+}
+
+func (x *Gap) GetLastSeq() uint64 {
+	if x != nil {
+		return x.LastSeq
+	}
+	return 0
+}
+
+func (x *Gap) GetFromUs() int64 {
+	if x != nil {
+		return x.FromUs
+	}
+	return 0
+}
+
+func (x *Gap) GetToUs() int64 {
+	if x != nil {
+		return x.ToUs
+	}
+	return 0
+}
+
+func (x *Gap) GetReadings() uint64 {
+	if x != nil {
+		return x.Readings
+	}
+	return 0
+}
+
+func (x *Gap) GetNoticedUs() int64 {
+	if x != nil {
+		return x.NoticedUs
+	}
+	return 0
+}
+
 // Ack is the collector's answer, sent after the database commit; not compressed.
 type Ack struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -428,7 +519,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_cityflow_edge_v1_edge_proto_msgTypes[3]
+	mi := &file_cityflow_edge_v1_edge_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -440,7 +531,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_cityflow_edge_v1_edge_proto_msgTypes[3]
+	mi := &file_cityflow_edge_v1_edge_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -453,7 +544,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_cityflow_edge_v1_edge_proto_rawDescGZIP(), []int{3}
+	return file_cityflow_edge_v1_edge_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Ack) GetVersion() uint32 {
@@ -495,12 +586,9 @@ var File_cityflow_edge_v1_edge_proto protoreflect.FileDescriptor
 
 const file_cityflow_edge_v1_edge_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcityflow/edge/v1/edge.proto\x12\x10cityflow.edge.v1\"\x85\x06\n" +
-	"\x05Batch\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\rR\aversion\x12\x12\n" +
-	"\x04edge\x18\x02 \x01(\tR\x04edge\x12\x14\n" +
-	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x10\n" +
-	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x18\n" +
+	"\x1bcityflow/edge/v1/edge.proto\x12\x10cityflow.edge.v1\"\x95\x06\n" +
+	"\x05Batch\x12\x12\n" +
+	"\x04edge\x18\x02 \x01(\tR\x04edge\x12\x18\n" +
 	"\asensors\x18\x05 \x03(\tR\asensors\x12\x14\n" +
 	"\x05roads\x18\x06 \x03(\tR\x05roads\x12\x16\n" +
 	"\x06places\x18\a \x03(\rR\x06places\x12\x16\n" +
@@ -522,7 +610,8 @@ const file_cityflow_edge_v1_edge_proto_rawDesc = "" +
 	"\x05score\x18\x13 \x01(\v2\x18.cityflow.edge.v1.ColumnR\x05score\x12#\n" +
 	"\rquality_flags\x18\x14 \x03(\rR\fqualityFlags\x12!\n" +
 	"\fquality_runs\x18\x15 \x03(\rR\vqualityRuns\x126\n" +
-	"\brejected\x18\x16 \x03(\v2\x1a.cityflow.edge.v1.RejectedR\brejected\"|\n" +
+	"\brejected\x18\x16 \x03(\v2\x1a.cityflow.edge.v1.RejectedR\brejected\x12)\n" +
+	"\x04gaps\x18\x17 \x03(\v2\x15.cityflow.edge.v1.GapR\x04gapsJ\x04\b\x01\x10\x02J\x04\b\x03\x10\x04J\x04\b\x04\x10\x05R\aversionR\x05epochR\x03seq\"|\n" +
 	"\x06Column\x12\x18\n" +
 	"\apresent\x18\x01 \x01(\fR\apresent\x12\x1a\n" +
 	"\bexponent\x18\x02 \x01(\rR\bexponent\x12\x16\n" +
@@ -534,7 +623,17 @@ const file_cityflow_edge_v1_edge_proto_rawDesc = "" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x18\n" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x05 \x01(\tR\x06detail\"\x87\x01\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\"\xd2\x01\n" +
+	"\x03Gap\x12\x14\n" +
+	"\x05cause\x18\x01 \x01(\tR\x05cause\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1b\n" +
+	"\tfirst_seq\x18\x03 \x01(\x04R\bfirstSeq\x12\x19\n" +
+	"\blast_seq\x18\x04 \x01(\x04R\alastSeq\x12\x17\n" +
+	"\afrom_us\x18\x05 \x01(\x12R\x06fromUs\x12\x13\n" +
+	"\x05to_us\x18\x06 \x01(\x12R\x04toUs\x12\x1a\n" +
+	"\breadings\x18\a \x01(\x04R\breadings\x12\x1d\n" +
+	"\n" +
+	"noticed_us\x18\b \x01(\x12R\tnoticedUs\"\x87\x01\n" +
 	"\x03Ack\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
@@ -554,12 +653,13 @@ func file_cityflow_edge_v1_edge_proto_rawDescGZIP() []byte {
 	return file_cityflow_edge_v1_edge_proto_rawDescData
 }
 
-var file_cityflow_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_cityflow_edge_v1_edge_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_cityflow_edge_v1_edge_proto_goTypes = []any{
 	(*Batch)(nil),    // 0: cityflow.edge.v1.Batch
 	(*Column)(nil),   // 1: cityflow.edge.v1.Column
 	(*Rejected)(nil), // 2: cityflow.edge.v1.Rejected
-	(*Ack)(nil),      // 3: cityflow.edge.v1.Ack
+	(*Gap)(nil),      // 3: cityflow.edge.v1.Gap
+	(*Ack)(nil),      // 4: cityflow.edge.v1.Ack
 }
 var file_cityflow_edge_v1_edge_proto_depIdxs = []int32{
 	1, // 0: cityflow.edge.v1.Batch.lat:type_name -> cityflow.edge.v1.Column
@@ -569,11 +669,12 @@ var file_cityflow_edge_v1_edge_proto_depIdxs = []int32{
 	1, // 4: cityflow.edge.v1.Batch.occupancy:type_name -> cityflow.edge.v1.Column
 	1, // 5: cityflow.edge.v1.Batch.score:type_name -> cityflow.edge.v1.Column
 	2, // 6: cityflow.edge.v1.Batch.rejected:type_name -> cityflow.edge.v1.Rejected
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	3, // 7: cityflow.edge.v1.Batch.gaps:type_name -> cityflow.edge.v1.Gap
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_cityflow_edge_v1_edge_proto_init() }
@@ -587,7 +688,7 @@ func file_cityflow_edge_v1_edge_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cityflow_edge_v1_edge_proto_rawDesc), len(file_cityflow_edge_v1_edge_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
