@@ -17,6 +17,7 @@ func TestTopics(t *testing.T) {
 		BatchTopic("e1"):          "cityflow/edge/e1/batch",
 		AckTopic("e1"):            "cityflow/edge/e1/ack",
 		StatusTopic("e1"):         "cityflow/edge/e1/status",
+		ConfigTopic("e1"):         "cityflow/edge/e1/config",
 		BatchFilter:               "cityflow/edge/+/batch",
 		SensorFilter:              "cityflow/traffic/+",
 		StatusFilter:              "cityflow/edge/+/status",
@@ -32,7 +33,7 @@ func TestTopics(t *testing.T) {
 func TestEdgeOfTopic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := traffic.EdgeID(rapid.StringN(1, 30, -1).Draw(t, "edge"))
-		for _, topic := range []string{BatchTopic(id), AckTopic(id), StatusTopic(id)} {
+		for _, topic := range []string{BatchTopic(id), AckTopic(id), StatusTopic(id), ConfigTopic(id)} {
 			got, err := EdgeOfTopic(topic)
 			if err != nil || got != id {
 				t.Fatalf("%q: got %q, %v", topic, got, err)
