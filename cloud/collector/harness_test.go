@@ -38,6 +38,7 @@ type scripted struct {
 	readings map[string]traffic.Reading
 	batches  map[store.BatchID]int
 	rejected []traffic.Rejected
+	gaps     []traffic.Gap
 	appends  int
 	// fail says how the next transaction ends; nil means well.
 	fail func(ctx context.Context, d store.Delivery) error
@@ -78,6 +79,7 @@ func (s *scripted) Append(ctx context.Context, d store.Delivery) (store.Appended
 		s.batches[b]++
 	}
 	s.rejected = append(s.rejected, d.Rejected...)
+	s.gaps = append(s.gaps, d.Gaps...)
 	for _, state := range latest {
 		a.Latest = append(a.Latest, state)
 	}

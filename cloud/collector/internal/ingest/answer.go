@@ -60,8 +60,19 @@ func (p *Pipeline) acknowledge(g *ackGroup, out Publisher) {
 	}
 }
 
-// window is how many batches an edge may have out: fewer the fuller we are, but
-// always one, or the edge would never hear of a larger window.
+// window is how many batches an edge may have out: fewer the fuller we are. At 0 the
+// edge sends hellos until it is granted some.
 func (p *Pipeline) window() int {
-	return max(1, int(math.Round(float64(p.cfg.Window)*(1-p.fill()))))
+	if p.StoreErr() != nil {
+		return 0
+	}
+	return int(math.Round(float64(p.cfg.Window) * (1 - p.fill())))
+}
+
+// greet answers a hello, past the store: it says that we are here, what time it is, and
+// how much we take.
+func (p *Pipeline) greet(c piece, out Publisher) {
+	p.acknowledge(&ackGroup{edge: c.hello}, out)
+	c.ack()
+	p.release(c.size)
 }

@@ -68,6 +68,21 @@ func (d *decoder) tidyRejected(r traffic.Rejected, edge traffic.EdgeID) traffic.
 	return r
 }
 
+// tidyGap makes an edge's record of a loss one that can be stored: times that cannot be
+// are as unknown as those that it does not tell.
+func (d *decoder) tidyGap(g traffic.Gap, edge traffic.EdgeID) traffic.Gap {
+	g.Edge, g.Cause = edge, traffic.GapCause(clean(string(g.Cause)))
+	now := d.now().UTC().Truncate(traffic.Resolution)
+	possible := func(at time.Time) bool { return !at.Before(traffic.Earliest) && !at.After(now.Add(clockTolerance)) }
+	if !possible(g.From) || !possible(g.To) || g.To.Before(g.From) {
+		g.From, g.To = time.Time{}, time.Time{}
+	}
+	if !possible(g.Noticed) {
+		g.Noticed = now
+	}
+	return g
+}
+
 // clean shortens a text for people to one that every database takes.
 func clean(s string) string {
 	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "�"), "�")

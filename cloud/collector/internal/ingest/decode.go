@@ -27,6 +27,11 @@ type piece struct {
 	poison   bool
 	readings []traffic.Reading
 	rejected []traffic.Rejected
+	gaps     []traffic.Gap
+	// hello names the edge that asks whether we are here; empty for all others.
+	hello traffic.EdgeID
+	// unread says that the message is not for this program and is left unanswered.
+	unread bool
 }
 
 // A decoder judges messages. It may be used from several goroutines at once.
@@ -87,12 +92,16 @@ func (d *decoder) batch(p *piece, m broker.Message) {
 		return
 	}
 	b, err := wire.DecodeBatch(m.Payload)
-	if err != nil {
-		reason := traffic.ReasonParse
-		if len(m.Payload) > wire.MaxBatchBytes {
-			reason = traffic.ReasonSize
-		}
-		d.poison(p, m, edge, reason, err) // its number is unknown: the edge cannot be told
+	switch {
+	case errors.Is(err, wire.ErrVersion):
+		p.unread = true // the edge keeps it until a collector is there that reads it
+		d.metrics.newer.Inc()
+		return
+	case err != nil:
+		d.unreadable(p, m, edge, err)
+		return
+	case b.IsHello() && b.Edge == edge:
+		p.hello = edge
 		return
 	}
 	p.batch = store.BatchID{Edge: edge, Epoch: b.Epoch, Seq: b.Seq}
@@ -102,6 +111,19 @@ func (d *decoder) batch(p *piece, m broker.Message) {
 		return
 	}
 	d.check(p, m.Topic, b)
+}
+
+// unreadable rejects a batch whose content cannot be had. Where its header still names
+// it, the edge is told to forget it: it would come again for ever, and as broken.
+func (d *decoder) unreadable(p *piece, m broker.Message, edge traffic.EdgeID, why error) {
+	if h, err := wire.PeekHeader(m.Payload); err == nil && errors.Is(why, wire.ErrDamaged) {
+		p.batch = store.BatchID{Edge: edge, Epoch: h.Epoch, Seq: h.Seq}
+	}
+	reason := traffic.ReasonParse
+	if len(m.Payload) > wire.MaxBatchBytes {
+		reason = traffic.ReasonSize
+	}
+	d.poison(p, m, edge, reason, why)
 }
 
 // poison rejects a message as a whole. It counts as one reading: how many it had
@@ -137,6 +159,10 @@ func (d *decoder) check(p *piece, topic string, b *wire.Batch) {
 		d.fail(reason, 1)
 		payload, _ := wire.EncodeSensor([]traffic.Reading{*r}) // what JSON cannot hold is in the detail
 		p.rejected = append(p.rejected, d.rejected(p.batch.Edge, topic, payload, reason, err))
+	}
+	for _, g := range b.Gaps {
+		p.gaps = append(p.gaps, d.tidyGap(g, p.batch.Edge))
+		d.metrics.gaps.Add(1)
 	}
 	d.metrics.edgeRejected.Add(float64(len(b.Rejected)))
 	for _, r := range b.Rejected {

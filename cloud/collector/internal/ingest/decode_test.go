@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -172,8 +173,32 @@ func TestAcksAreGrouped(t *testing.T) {
 	}
 }
 
+// A gap that an edge with a wild clock reports is kept, without the times that cannot be.
+func TestGapsAreMadeStorable(t *testing.T) {
+	b := &wire.Batch{Edge: "e", Epoch: 7, Seq: 1, Gaps: []traffic.Gap{
+		{Cause: traffic.GapEvicted, Epoch: 7, FirstSeq: 1, LastSeq: 9, From: now().Add(-time.Hour), To: now(), Readings: 180, Noticed: now()},
+		{Cause: traffic.GapDamaged, Epoch: 7, FirstSeq: 10, LastSeq: 10, From: time.Unix(37, 0), To: now(), Noticed: now().Add(48 * time.Hour)},
+	}}
+	payload, err := wire.EncodeBatch(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newDecoder().decode(broker.Message{Topic: wire.BatchTopic("e"), Payload: payload})
+	if len(p.gaps) != 2 {
+		t.Fatalf("%d gaps, want 2", len(p.gaps))
+	}
+	want := b.Gaps[0]
+	want.Edge = "e"
+	if p.gaps[0] != want {
+		t.Errorf("gap %+v, want %+v", p.gaps[0], want)
+	}
+	if g := p.gaps[1]; !g.From.IsZero() || !g.To.IsZero() || !g.Noticed.Equal(now()) || g.FirstSeq != 10 {
+		t.Errorf("gap %+v, want one without times, noticed now", g)
+	}
+}
+
 func TestWindowShrinksAsThePipelineFills(t *testing.T) {
-	p := &Pipeline{cfg: Config{Window: 32, MaxPendingBytes: 1000}}
+	p := &Pipeline{cfg: Config{Window: 32, MaxPendingBytes: 1000}, writer: new(writer)}
 	for _, c := range []struct {
 		messages, bytes int64
 		want            int
@@ -181,13 +206,19 @@ func TestWindowShrinksAsThePipelineFills(t *testing.T) {
 		{0, 0, 32},
 		{10, 500, 16},
 		{MaxPending / 4, 0, 24},
-		{1, 1000, 1},
-		{1, 5000, 1},
+		{1, 1000, 0},
+		{1, 5000, 0},
 	} {
 		p.pending.Store(c.messages)
 		p.pendingBytes.Store(c.bytes)
 		if got := p.window(); got != c.want {
 			t.Errorf("%d messages, %d bytes: window %d, want %d", c.messages, c.bytes, got, c.want)
 		}
+	}
+	p.pending.Store(0)
+	p.pendingBytes.Store(0)
+	p.writer.err = errors.New("no database")
+	if got := p.window(); got != 0 {
+		t.Errorf("window %d while the store takes nothing, want 0", got)
 	}
 }

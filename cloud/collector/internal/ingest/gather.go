@@ -19,14 +19,17 @@ func (b *microBatch) add(p piece) {
 	}
 	b.delivery.Readings = append(b.delivery.Readings, p.readings...)
 	b.delivery.Rejected = append(b.delivery.Rejected, p.rejected...)
+	b.delivery.Gaps = append(b.delivery.Gaps, p.gaps...)
 	if p.batch.Edge != "" && !p.poison {
 		b.delivery.Batches = append(b.delivery.Batches, p.batch)
 	}
-	p.readings, p.rejected = nil, nil
+	p.readings, p.rejected, p.gaps = nil, nil, nil
 	b.pieces = append(b.pieces, p)
 }
 
-func (b *microBatch) rows() int { return len(b.delivery.Readings) + len(b.delivery.Rejected) }
+func (b *microBatch) rows() int {
+	return len(b.delivery.Readings) + len(b.delivery.Rejected) + len(b.delivery.Gaps)
+}
 
 // gather puts pieces together until there are maxReadings, the first has waited for
 // maxDelay, or none came for a tenth of that: a broker that waits for our answers

@@ -19,6 +19,8 @@ type metrics struct {
 	failures   *prometheus.CounterVec
 	// edgeRejected are rejections that edges report; they never were readings here.
 	edgeRejected prometheus.Counter
+	gaps         prometheus.Counter
+	newer        prometheus.Counter
 	refused      prometheus.Counter
 	batchSize    prometheus.Histogram
 	appendTime   prometheus.Histogram
@@ -52,6 +54,8 @@ func newMetrics(reg prometheus.Registerer, pending, pendingBytes *atomic.Int64) 
 			Help: "Readings that were not stored, by reason. All but those of reason overload are listed by 'cityflow rejected list'.",
 		}, []string{"reason"}),
 		edgeRejected: counter("cityflow_collector_edge_rejections_total", "Records of messages that edges rejected, as reported by them."),
+		gaps:         counter("cityflow_collector_gaps_total", "Records of readings that edges lost or thinned, as reported by them, repetitions included."),
+		newer:        counter("cityflow_collector_newer_batches_total", "Batches of a format that this version does not know. Their edges keep them: update the collectors before the edges."),
 		refused:      counter("cityflow_collector_refused_messages_total", "Messages left with the broker because there was no room for them. They grow while the store is slow or away."),
 		batchSize: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "cityflow_collector_append_readings", Help: "Readings per database transaction.",

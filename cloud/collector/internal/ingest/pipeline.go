@@ -23,6 +23,8 @@ const (
 	drainTimeout = 5 * time.Second
 	// maxRoads bounds the roads that the scorer learns, about 250 bytes each.
 	maxRoads = 100_000
+	// maxHellos bounds the hellos that wait, such as after a broker's restart.
+	maxHellos = 1024
 	// maxDecoders is where more of them would only wait for the store.
 	maxDecoders = 4
 )
@@ -66,6 +68,8 @@ type Pipeline struct {
 	// offers are what Accept hands over; ended is closed when nobody takes it.
 	offers chan piece
 	ended  chan struct{}
+	// hellos wait to be answered. One that finds no room is dropped: it comes again.
+	hellos chan piece
 
 	mu     sync.RWMutex // guards everything declared below
 	inbox  chan broker.Message
@@ -74,7 +78,7 @@ type Pipeline struct {
 
 // New returns a pipeline that works once Run runs.
 func New(cfg Config, deps Deps) *Pipeline {
-	p := &Pipeline{cfg: cfg, deps: deps, inbox: make(chan broker.Message, MaxPending), offers: make(chan piece), ended: make(chan struct{})}
+	p := &Pipeline{cfg: cfg, deps: deps, inbox: make(chan broker.Message, MaxPending), offers: make(chan piece), ended: make(chan struct{}), hellos: make(chan piece, maxHellos)}
 	p.metrics = newMetrics(deps.Reg, &p.pending, &p.pendingBytes)
 	p.decoder = &decoder{scorer: score.NewScorer(maxRoads), now: deps.Now, metrics: p.metrics}
 	p.writer = newWriter(cfg.AppendTimeout, deps, p.metrics)
@@ -152,12 +156,26 @@ func (p *Pipeline) Run(ctx context.Context, out Publisher) error {
 	go func() { decoders.Wait(); close(pieces) }()
 	go func() { gather(p.cfg.MaxReadings, p.cfg.MaxDelay, pieces, batches); close(batches) }()
 	go func() { p.writer.run(hard, batches, commits); close(commits) }()
-	for c := range commits {
-		p.answer(c, out)
-	}
+	p.answerAll(commits, out)
 	close(answered)
 	live.Wait()
 	return nil
+}
+
+// answerAll answers commits and hellos until there are no more commits to come. It alone
+// publishes.
+func (p *Pipeline) answerAll(commits <-chan commit, out Publisher) {
+	for {
+		select {
+		case c, ok := <-commits:
+			if !ok {
+				return
+			}
+			p.answer(c, out)
+		case c := <-p.hellos:
+			p.greet(c, out)
+		}
+	}
 }
 
 // close ends the intake; what is in the inbox is still worked on.
@@ -175,9 +193,27 @@ func (p *Pipeline) decode(out chan<- piece) {
 			if !ok {
 				return
 			}
-			out <- p.decoder.decode(m)
+			p.forward(p.decoder.decode(m), out)
 		case own := <-p.offers:
 			out <- own
 		}
 	}
+}
+
+// forward hands on what has something for the store.
+func (p *Pipeline) forward(c piece, out chan<- piece) {
+	switch {
+	case c.unread:
+	case c.hello != "":
+		select {
+		case p.hellos <- c:
+			return
+		default:
+		}
+	default:
+		out <- c
+		return
+	}
+	c.ack()
+	p.release(c.size)
 }
