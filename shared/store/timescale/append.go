@@ -1,18 +1,41 @@
 package timescale
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"strings"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/2zrhun/city-flow/shared/store"
 	"github.com/2zrhun/city-flow/shared/store/internal/row"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
+
+// A way is how readings get into the table.
+type way int
+
+const (
+	// direct copies all that no sign of a duplicate was found for.
+	direct way = iota
+	// careful looks every reading up and copies those that are not there.
+	careful
+	// merging lets the server leave out what is there, row by row.
+	merging
+)
+
+// dayMicros is the width of chunks and partitions.
+const dayMicros = 24 * 3600 * 1_000_000
+
+// day is the number of the day that a time belongs to.
+func day(at int64) int64 {
+	d := at / dayMicros
+	if at%dayMicros < 0 {
+		d--
+	}
+	return d
+}
 
 // Accept stores readings: it is the store's side of a traffic.Sink.
 func (s *Store) Accept(ctx context.Context, batch []traffic.Reading) error {
@@ -20,72 +43,35 @@ func (s *Store) Accept(ctx context.Context, batch []traffic.Reading) error {
 	return err
 }
 
-// appendReadings stores readings and does what follows from those that were new:
-// their roads, and the roads' newest states. Rows are locked in the order of their
-// keys. It answers with the number of new readings and the states that moved.
+// Append stores a delivery in one transaction.
 //
-// COPY into a temporary table and the same statement on that took the server as long
-// (19 to 21 against 18 to 20 µs of CPU a row, PostgreSQL 15, batches of 1,000) and two more
-// round trips; the INSERT alone takes 14, a COPY into the table itself 10.
-const appendReadings = `
-WITH input AS (
-	SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::float8[],
-		$8::bigint[], $9::text[], $10::int[], $11::text[], $12::float8[], $13::float8[])
-	AS i (ts, sensor_id, road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id, ord, label, lat, lng)
-), stored AS (
-	INSERT INTO traffic_raw (ts, sensor_id, road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id)
-	SELECT ts, sensor_id, road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id FROM input
-	ON CONFLICT DO NOTHING
-	RETURNING ts, sensor_id
-), fresh AS MATERIALIZED (
-	SELECT i.ts, i.sensor_id COLLATE "C" AS sensor_id, i.road_id COLLATE "C" AS road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id, ord, label, lat, lng
-	FROM stored s JOIN input i ON i.ts = s.ts AND i.sensor_id = s.sensor_id
-), places AS (
-	SELECT road_id,
-		coalesce((array_agg(label ORDER BY ord DESC) FILTER (WHERE label <> ''))[1], '') AS label,
-		(array_agg(lat ORDER BY ord DESC) FILTER (WHERE lat IS NOT NULL))[1] AS lat,
-		(array_agg(lng ORDER BY ord DESC) FILTER (WHERE lat IS NOT NULL))[1] AS lng
-	FROM fresh GROUP BY road_id
-), made AS (
-	INSERT INTO roads AS r (road_id, label, lat, lng, updated_at)
-	SELECT p.road_id, p.label, p.lat, p.lng, $14 FROM places p LEFT JOIN roads o ON o.road_id = p.road_id
-	WHERE o.road_id IS NULL OR p.label NOT IN ('', o.label) OR (p.lat IS NOT NULL AND (p.lat, p.lng) IS DISTINCT FROM (o.lat, o.lng))
-	ORDER BY p.road_id
-	ON CONFLICT (road_id) DO UPDATE SET label = CASE excluded.label WHEN '' THEN r.label ELSE excluded.label END,
-		lat = coalesce(excluded.lat, r.lat), lng = coalesce(excluded.lng, r.lng), updated_at = excluded.updated_at
-), newest AS (
-	SELECT DISTINCT ON (road_id) * FROM fresh ORDER BY road_id, ts DESC, ord
-), moved AS (
-	INSERT INTO road_latest AS l (road_id, ts, sensor_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id)
-	SELECT n.road_id, n.ts, n.sensor_id, n.speed_kmh, n.flow_rate, n.occupancy, n.score, n.quality, n.edge_id
-	FROM newest n LEFT JOIN road_latest o ON o.road_id = n.road_id WHERE o.ts IS NULL OR n.ts > o.ts
-	ORDER BY n.road_id
-	ON CONFLICT (road_id) DO UPDATE SET ts = excluded.ts, sensor_id = excluded.sensor_id, speed_kmh = excluded.speed_kmh,
-		flow_rate = excluded.flow_rate, occupancy = excluded.occupancy, score = excluded.score, quality = excluded.quality, edge_id = excluded.edge_id
-	WHERE excluded.ts > l.ts
-	RETURNING *
-)
-SELECT n.rows, m.ts, m.sensor_id, m.road_id, m.speed_kmh, m.flow_rate, m.occupancy, m.score, m.quality, m.edge_id
-FROM (SELECT count(*) AS rows FROM stored) n LEFT JOIN moved m ON true ORDER BY m.road_id`
-
-// Append stores a delivery in one transaction and one round trip.
+// Readings are copied straight into the table, which costs half of what INSERT … ON
+// CONFLICT does. COPY knows no exceptions, so readings that may be there already, by
+// the number of their batch or because their edge sent some lately, are looked up
+// before. Where that was too optimistic the transaction begins again, more carefully.
 func (s *Store) Append(ctx context.Context, d store.Delivery) (store.Appended, error) {
-	offers := row.Offers(d.Readings, func(at int64) int64 { return at }) // by time, then sensor
-	now := s.now()
+	offers := row.Offers(d.Readings, day) // by day, then in the order of the key
 	var out store.Appended
+	how := direct
 	err := s.call(ctx, "append readings", func(ctx context.Context) error {
-		out = store.Appended{}
-		var b pgx.Batch
-		if len(offers) > 0 {
-			b.Queue(appendReadings, readingArgs(offers, now)...).Query(func(rows pgx.Rows) error { return scanAppended(rows, &out) })
+		for {
+			if err := s.makeRoom(ctx, offers); err != nil {
+				return err
+			}
+			a := appending{s: s, d: &d, how: how, offers: offers, now: s.now()}
+			err := a.run(ctx)
+			if err == nil {
+				out = a.out
+				return nil
+			}
+			if how == merging || !hasCode(err, codeUnique, codeNoPartition) {
+				return err
+			}
+			if hasCode(err, codeNoPartition) {
+				s.rooms.forget()
+			}
+			how++
 		}
-		queueBatches(&b, d.Batches, now)
-		queueRejected(&b, d.Rejected)
-		queueGaps(&b, d.Gaps)
-		if b.Len() == 0 {
-			return nil
-		}
-		return s.send(ctx, &b)
 	})
 	if err != nil {
 		return store.Appended{}, err
@@ -94,88 +80,204 @@ func (s *Store) Append(ctx context.Context, d store.Delivery) (store.Appended, e
 	return out, nil
 }
 
-func readingArgs(offers []row.Offer, now time.Time) []any {
-	place := func(o *row.Offer) *traffic.Place {
-		if o.R.Place == nil {
-			return &traffic.Place{}
-		}
-		return o.R.Place
-	}
-	return []any{
-		column(offers, func(o *row.Offer) time.Time { return row.Time(o.At) }),
-		column(offers, func(o *row.Offer) string { return o.Sensor }),
-		column(offers, func(o *row.Offer) string { return o.Road }),
-		floats(offers, func(o *row.Offer) traffic.Value { return o.R.Speed }),
-		floats(offers, func(o *row.Offer) traffic.Value { return o.R.Flow }),
-		floats(offers, func(o *row.Offer) traffic.Value { return o.R.Occupancy }),
-		floats(offers, func(o *row.Offer) traffic.Value { return o.R.Score }),
-		column(offers, func(o *row.Offer) int64 { return int64(o.R.Quality) }),
-		column(offers, func(o *row.Offer) string { return o.Edge }),
-		column(offers, func(o *row.Offer) int32 { return int32(o.Order) }),
-		column(offers, func(o *row.Offer) string { return row.Text(place(o).Label) }),
-		floats(offers, func(o *row.Offer) traffic.Value { return place(o).Lat }),
-		floats(offers, func(o *row.Offer) traffic.Value { return place(o).Lng }),
-		now,
-	}
+// appending is one attempt to store a delivery.
+type appending struct {
+	s      *Store
+	d      *store.Delivery
+	how    way
+	offers []row.Offer
+	now    time.Time
+	conn   *pgxpool.Conn
+	out    store.Appended
+
+	revision int64
+	resent   map[string]bool // the edges of batches that are stored already
+	fresh    []row.Offer     // those of the offers that were new
 }
 
-// scanAppended reads the answer of appendReadings: at least one row, of which the
-// state is empty when none moved.
-func scanAppended(rows pgx.Rows, out *store.Appended) error {
-	defer rows.Close()
-	for rows.Next() {
-		var r traffic.Reading
-		var ts *time.Time
-		var sensor, road, edge *string
-		var quality *int64
-		err := rows.Scan(&out.New, &ts, &sensor, &road, (*value)(&r.Speed), (*value)(&r.Flow), (*value)(&r.Occupancy), (*value)(&r.Score), &quality, &edge)
+// run is the transaction. Whatever ends it early undoes it.
+func (a *appending) run(ctx context.Context) (err error) {
+	if a.conn, err = a.s.pool.Acquire(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			a.undo(ctx)
+		}
+		a.conn.Release()
+	}()
+	if err := a.begin(ctx); err != nil {
+		return err
+	}
+	if len(a.offers) > 0 {
+		if err := a.store(ctx); err != nil {
+			return err
+		}
+		a.learn()
+	}
+	return a.finish(ctx)
+}
+
+// undo ends a transaction that failed. A connection on which that is not possible is
+// not used again, so that the server undoes it.
+func (a *appending) undo(ctx context.Context) {
+	if a.conn.Conn().PgConn().TxStatus() == 'I' {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_, _ = a.conn.Exec(ctx, "ROLLBACK")
+}
+
+// begin opens the transaction and asks which batches were stored before.
+func (a *appending) begin(ctx context.Context) error {
+	var b pgx.Batch
+	b.Queue(`BEGIN`)
+	b.Queue(`SELECT revision FROM roads_revision`).QueryRow(func(r pgx.Row) error { return r.Scan(&a.revision) })
+	a.resent = map[string]bool{}
+	if ids := a.d.Batches; len(ids) > 0 {
+		edges, epochs, seqs := batchColumns(ids)
+		b.Queue(`SELECT DISTINCT b.edge_id FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS i (edge_id, epoch, seq)
+			JOIN edge_batches b USING (edge_id, epoch, seq)`, edges, epochs, seqs).Query(func(rows pgx.Rows) error {
+			var edge string
+			_, err := pgx.ForEachRow(rows, []any{&edge}, func() error { a.resent[edge] = true; return nil })
+			return err
+		})
+	}
+	return a.conn.SendBatch(ctx, &b).Close()
+}
+
+// store writes the readings that are new.
+func (a *appending) store(ctx context.Context) error {
+	if a.how == merging {
+		return a.merge(ctx)
+	}
+	suspects := a.s.memory.suspects(a.offers)
+	suspicious := func(o *row.Offer) bool { return a.how == careful || a.resent[o.Edge] || suspects[o.Edge] }
+	var doubtful []int
+	for i := range a.offers {
+		if suspicious(&a.offers[i]) {
+			doubtful = append(doubtful, i)
+		}
+	}
+	a.fresh = a.offers
+	if len(doubtful) > 0 {
+		found, err := a.lookUp(ctx, doubtful)
 		if err != nil {
 			return err
 		}
-		if road == nil {
-			continue
+		a.fresh = make([]row.Offer, 0, len(a.offers))
+		for i := range a.offers {
+			if !found[i] {
+				a.fresh = append(a.fresh, a.offers[i])
+			}
 		}
-		r.At, r.Quality = ts.UTC(), traffic.Quality(*quality)
-		r.Sensor, r.Road, r.Edge = traffic.SensorID(*sensor), traffic.RoadID(*road), traffic.EdgeID(*edge)
-		out.Latest = append(out.Latest, traffic.RoadState{Reading: r})
 	}
-	return rows.Err()
+	if len(a.fresh) == 0 {
+		return nil
+	}
+	return copyOffers(ctx, a.conn.Conn().PgConn(), a.fresh)
 }
 
-func queueBatches(b *pgx.Batch, ids []store.BatchID, now time.Time) {
-	if len(ids) == 0 {
-		return
+// lookUp returns which of the given offers are in the table. LIMIT keeps the planner
+// from reading the table as a whole.
+func (a *appending) lookUp(ctx context.Context, which []int) (map[int]bool, error) {
+	found := map[int]bool{}
+	first, last := a.offers[which[0]].At, a.offers[which[0]].At
+	for _, i := range which {
+		first, last = min(first, a.offers[i].At), max(last, a.offers[i].At)
 	}
-	ids = slices.Clone(ids)
-	slices.SortFunc(ids, func(a, b store.BatchID) int {
-		return cmp.Or(strings.Compare(string(a.Edge), string(b.Edge)), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Seq, b.Seq))
+	rows, err := a.conn.Query(ctx, `SELECT i.ord FROM unnest($1::timestamptz[], $2::text[], $3::int[]) AS i (ts, sensor_id, ord)
+		CROSS JOIN LATERAL (SELECT FROM traffic_raw r WHERE r.sensor_id = i.sensor_id AND r.ts = i.ts AND r.ts >= $4 AND r.ts <= $5 LIMIT 1) x`,
+		column(which, func(i *int) time.Time { return row.Time(a.offers[*i].At) }),
+		column(which, func(i *int) string { return a.offers[*i].Sensor }),
+		column(which, func(i *int) int32 { return int32(*i) }), row.Time(first), row.Time(last))
+	if err != nil {
+		return nil, err
+	}
+	var at int
+	_, err = pgx.ForEachRow(rows, []any{&at}, func() error { found[at] = true; return nil })
+	return found, err
+}
+
+const mergeReadings = `
+INSERT INTO traffic_raw (ts, sensor_id, road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id)
+SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::bigint[], $9::text[])
+ON CONFLICT DO NOTHING
+RETURNING ts, sensor_id`
+
+// merge inserts the readings that are new and finds out which they were.
+func (a *appending) merge(ctx context.Context) error {
+	type offer = row.Offer
+	rows, err := a.conn.Query(ctx, mergeReadings,
+		column(a.offers, func(o *offer) time.Time { return row.Time(o.At) }),
+		column(a.offers, func(o *offer) string { return o.Sensor }),
+		column(a.offers, func(o *offer) string { return o.Road }),
+		floats(a.offers, func(o *offer) traffic.Value { return o.R.Speed }),
+		floats(a.offers, func(o *offer) traffic.Value { return o.R.Flow }),
+		floats(a.offers, func(o *offer) traffic.Value { return o.R.Occupancy }),
+		floats(a.offers, func(o *offer) traffic.Value { return o.R.Score }),
+		column(a.offers, func(o *offer) int64 { return int64(o.R.Quality) }),
+		column(a.offers, func(o *offer) string { return o.Edge }))
+	if err != nil {
+		return err
+	}
+	type key struct {
+		at     int64
+		sensor string
+	}
+	made := map[key]bool{}
+	var at time.Time
+	var sensor string
+	_, err = pgx.ForEachRow(rows, []any{&at, &sensor}, func() error {
+		made[key{row.Micros(at), sensor}] = true
+		return nil
 	})
-	b.Queue(`INSERT INTO edge_batches (edge_id, epoch, seq, received_at)
-		SELECT i.*, $4 FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS i ON CONFLICT DO NOTHING`,
-		column(ids, func(id *store.BatchID) string { return row.Text(id.Edge) }),
-		column(ids, func(id *store.BatchID) int64 { return int64(id.Epoch) }),
-		column(ids, func(id *store.BatchID) int64 { return int64(id.Seq) }), now)
+	a.fresh = nil
+	for i := range a.offers {
+		if o := &a.offers[i]; made[key{o.At, o.Sensor}] {
+			a.fresh = append(a.fresh, *o)
+		}
+	}
+	return err
 }
 
-// queueRejected keeps rejected messages, each once, and drops the oldest above the
-// bound.
-func queueRejected(b *pgx.Batch, rs []traffic.Rejected) {
-	if len(rs) == 0 {
-		return
+// learn remembers who sends duplicates.
+func (a *appending) learn() {
+	isFresh := make([]bool, len(a.d.Readings))
+	for i := range a.fresh {
+		isFresh[a.fresh[i].Order] = true
 	}
-	type refusal = traffic.Rejected
-	b.Queue(`INSERT INTO rejected (ts, edge_id, origin, payload, reason, detail, digest)
-		SELECT ts, edge_id, origin, payload, reason, detail, digest
-		FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::bytea[])
-		WITH ORDINALITY AS i (ts, edge_id, origin, payload, reason, detail, digest, ord) ORDER BY ord ON CONFLICT DO NOTHING`,
-		column(rs, func(r *refusal) time.Time { return row.Time(row.Micros(r.At)) }),
-		column(rs, func(r *refusal) string { return row.Text(r.Edge) }),
-		column(rs, func(r *refusal) string { return row.Text(r.Origin) }),
-		column(rs, func(r *refusal) []byte {
-			return append([]byte{}, r.Payload[:min(len(r.Payload), traffic.MaxRejectedPayload)]...)
-		}),
-		column(rs, func(r *refusal) string { return row.Text(r.Reason) }),
-		column(rs, func(r *refusal) string { return row.Text(r.Detail) }),
-		column(rs, row.Digest))
-	b.Queue(`DELETE FROM rejected WHERE id <= (SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET $1)`, row.MaxRejected)
+	a.s.memory.learn(a.offers, func(i int) bool { return !isFresh[a.offers[i].Order] })
+}
+
+// finish does what follows from the new readings, notes the rest of the delivery, and
+// commits.
+func (a *appending) finish(ctx context.Context) error {
+	var b pgx.Batch
+	var roads *roadChanges
+	if len(a.fresh) > 0 {
+		var err error
+		if roads, err = a.followRoads(ctx); err != nil {
+			return err
+		}
+		roads.queue(&b, a.now)
+		queueSlots(&b, a.fresh)
+	}
+	queueBatches(&b, a.d.Batches, a.now)
+	queueRejected(&b, a.d.Rejected)
+	queueGaps(&b, a.d.Gaps)
+	b.Queue(`COMMIT`)
+	if err := a.conn.SendBatch(ctx, &b).Close(); err != nil {
+		return err
+	}
+	if a.conn.Conn().PgConn().TxStatus() != 'I' {
+		return errors.New("the transaction did not end")
+	}
+	a.out.New = len(a.fresh)
+	if roads != nil {
+		a.out.Latest = roads.states()
+		a.s.memory.keep(a.revision, len(roads.changed) > 0, roads.known, roads.pairs)
+	}
+	return nil
 }

@@ -44,7 +44,9 @@ type Store struct {
 	log  *slog.Logger
 	now  func() time.Time
 	// hyper says that the tables that grow are hypertables.
-	hyper bool
+	hyper  bool
+	memory *memory
+	rooms  rooms
 }
 
 var _ store.Store = (*Store)(nil)
@@ -64,7 +66,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	s := &Store{pool: pool, log: log, now: time.Now}
+	s := &Store{pool: pool, log: log, now: time.Now, memory: newMemory()}
 	if err := s.prepare(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open database %s: %w", pool.Config().ConnConfig.Database, err)
@@ -216,6 +218,8 @@ const (
 	codeUnique        = "23505"
 	codeSerialization = "40001"
 	codeDeadlock      = "40P01"
+	// codeNoPartition is also that of every other broken CHECK; traffic_raw has none.
+	codeNoPartition = "23514"
 )
 
 func hasCode(err error, codes ...string) bool {

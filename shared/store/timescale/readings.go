@@ -29,7 +29,9 @@ func scanReading(rows pgx.Rows, r *traffic.Reading) error {
 func (s *Store) Readings(ctx context.Context, q store.ReadingQuery) ([]traffic.Reading, store.Cursor, error) {
 	lo, hi := bounds(q.From, q.To)
 	limit := row.Limit(q.Page)
-	sel := new(query).add(`SELECT `+readingColumns+` FROM traffic_raw r WHERE r.road_id = ? AND r.ts >= ? AND r.ts < ?`, row.Text(q.Road), lo, hi)
+	// Of each sensor of the road as many as may be needed, and of those the newest.
+	sel := new(query).add(`SELECT `+readingColumns+` FROM road_sensors p CROSS JOIN LATERAL (
+		SELECT * FROM traffic_raw r WHERE r.sensor_id = p.sensor_id AND r.road_id = ? AND r.ts >= ? AND r.ts < ?`, row.Text(q.Road), lo, hi)
 	if q.Page.After != "" {
 		var us int64
 		var sensor string
@@ -39,7 +41,7 @@ func (s *Store) Readings(ctx context.Context, q store.ReadingQuery) ([]traffic.R
 		at := row.Time(us)
 		sel.add(`AND r.ts <= ? AND (r.ts < ? OR r.sensor_id > ?)`, at, at, row.Text(sensor))
 	}
-	sel.add(`ORDER BY r.ts DESC, r.sensor_id LIMIT ?`, limit+1)
+	sel.add(`ORDER BY r.ts DESC LIMIT ?) r WHERE p.road_id = ? ORDER BY r.ts DESC, r.sensor_id LIMIT ?`, limit+1, row.Text(q.Road), limit+1)
 	var out []traffic.Reading
 	err := s.each(ctx, "list readings", sel, func(rows pgx.Rows) error {
 		var r traffic.Reading
@@ -63,7 +65,8 @@ func (s *Store) Buckets(ctx context.Context, q store.BucketQuery) ([]traffic.Buc
 	sel := new(query).add(`SELECT r.road_id, date_bin(?, r.ts, '1970-01-01T00:00:00Z') AS start,
 		avg(r.speed_kmh), avg(r.flow_rate), avg(r.occupancy), avg(r.score), count(*) FROM traffic_raw r WHERE r.ts >= ? AND r.ts < ?`,
 		pgtype.Interval{Microseconds: q.Width.Microseconds(), Valid: true}, lo, hi).
-		when(q.Roads != nil, `AND r.road_id = ANY(?)`, row.IDs(q.Roads)).
+		when(q.Roads != nil, `AND r.road_id = ANY(?) AND r.sensor_id = ANY(ARRAY(SELECT p.sensor_id FROM road_sensors p WHERE p.road_id = ANY(?)))`,
+			row.IDs(q.Roads), row.IDs(q.Roads)).
 		add(`GROUP BY r.road_id, start ORDER BY r.road_id, start`)
 	var out []traffic.Bucket
 	err := s.each(ctx, "average readings", sel, func(rows pgx.Rows) error {
@@ -101,16 +104,21 @@ func (s *Store) Latest(ctx context.Context, f store.RoadFilter, p store.Page) ([
 	return row.Cut(out, limit, func(r *traffic.RoadState) []any { return []any{r.Road} })
 }
 
-// Watermark is the newest event time that is not after limit.
+// Watermark is the newest event time that is not after limit. Only a block of time
+// that the limit cuts through has to be searched.
 func (s *Store) Watermark(ctx context.Context, limit time.Time) (time.Time, error) {
-	return s.moment(ctx, "find newest reading",
-		new(query).add(`SELECT ts FROM traffic_raw WHERE ts <= ? ORDER BY ts DESC LIMIT 1`, row.Time(row.Micros(limit))))
+	most := row.Time(row.Micros(limit))
+	return s.moment(ctx, "find newest reading", new(query).add(`
+		SELECT CASE WHEN last_ts <= ? THEN last_ts ELSE (SELECT max(r.ts) FROM traffic_raw r WHERE r.ts >= t.slot AND r.ts <= ?) END
+		FROM traffic_slots t WHERE slot <= ? AND first_ts <= ? ORDER BY slot DESC LIMIT 1`, most, most, most, most))
 }
 
 // FirstSince is the oldest event time that is not before from.
 func (s *Store) FirstSince(ctx context.Context, from time.Time) (time.Time, error) {
-	lo, _ := bounds(from, time.Time{})
-	return s.moment(ctx, "find oldest reading", new(query).add(`SELECT ts FROM traffic_raw WHERE ts >= ? ORDER BY ts LIMIT 1`, lo))
+	least, _ := bounds(from, time.Time{})
+	return s.moment(ctx, "find oldest reading", new(query).add(`
+		SELECT CASE WHEN first_ts >= ? THEN first_ts ELSE (SELECT min(r.ts) FROM traffic_raw r WHERE r.ts >= ? AND r.ts < t.slot + INTERVAL '5 minutes') END
+		FROM traffic_slots t WHERE slot > ?::timestamptz - INTERVAL '5 minutes' AND last_ts >= ? ORDER BY slot LIMIT 1`, least, least, least, least))
 }
 
 // moment reads the one time that a query finds, zero when it finds none.

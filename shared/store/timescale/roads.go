@@ -51,8 +51,10 @@ func (s *Store) PutRoads(ctx context.Context, roads []traffic.Road) error {
 		}),
 	}
 	return s.call(ctx, "store roads", func(ctx context.Context) error {
-		_, err := s.pool.Exec(ctx, putRoads, args...)
-		return err
+		var b pgx.Batch
+		b.Queue(putRoads, args...)
+		b.Queue(bumpRevision)
+		return s.send(ctx, &b)
 	})
 }
 

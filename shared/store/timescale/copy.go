@@ -1,0 +1,75 @@
+package timescale
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/2zrhun/city-flow/shared/store/internal/row"
+	"github.com/2zrhun/city-flow/shared/traffic"
+)
+
+const (
+	copyReadings = `COPY traffic_raw (ts, sensor_id, road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id) FROM STDIN BINARY`
+	// copyColumns is the number of columns in it.
+	copyColumns = 9
+	// copyHead is the signature of PostgreSQL's binary COPY format, no flags and
+	// no extension.
+	copyHead = "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"
+	// postgresEpoch is 2000-01-01 UTC in microseconds since 1970: where PostgreSQL
+	// counts times from.
+	postgresEpoch = 946_684_800_000_000
+)
+
+// copyOffers writes offers straight into traffic_raw. It fails as a whole when one of
+// them is there.
+func copyOffers(ctx context.Context, conn *pgconn.PgConn, offers []row.Offer) error {
+	b := make([]byte, 0, len(copyHead)+len(offers)*160+2)
+	b = append(b, copyHead...)
+	for i := range offers {
+		b = appendOffer(b, &offers[i])
+	}
+	b = binary.BigEndian.AppendUint16(b, math.MaxUint16) // the end
+	tag, err := conn.CopyFrom(ctx, bytes.NewReader(b), copyReadings)
+	if err == nil && tag.RowsAffected() != int64(len(offers)) {
+		err = fmt.Errorf("%d of %d rows were copied", tag.RowsAffected(), len(offers))
+	}
+	return err
+}
+
+// appendOffer adds a row in PostgreSQL's binary COPY format.
+func appendOffer(b []byte, o *row.Offer) []byte {
+	b = binary.BigEndian.AppendUint16(b, copyColumns)
+	b = appendInt(b, o.At-postgresEpoch)
+	b = appendString(b, o.Sensor)
+	b = appendString(b, o.Road)
+	b = appendValue(b, o.R.Speed)
+	b = appendValue(b, o.R.Flow)
+	b = appendValue(b, o.R.Occupancy)
+	b = appendValue(b, o.R.Score)
+	b = appendInt(b, int64(o.R.Quality))
+	return appendString(b, o.Edge)
+}
+
+func appendInt(b []byte, n int64) []byte {
+	b = binary.BigEndian.AppendUint32(b, 8)
+	return binary.BigEndian.AppendUint64(b, uint64(n))
+}
+
+func appendString(b []byte, s string) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+	return append(b, s...)
+}
+
+func appendValue(b []byte, v traffic.Value) []byte {
+	f, ok := v.Get()
+	if !ok {
+		return binary.BigEndian.AppendUint32(b, math.MaxUint32) // NULL
+	}
+	b = binary.BigEndian.AppendUint32(b, 8)
+	return binary.BigEndian.AppendUint64(b, math.Float64bits(f))
+}

@@ -1,0 +1,149 @@
+package timescale
+
+import (
+	"maps"
+	"math"
+	"sync"
+
+	"github.com/2zrhun/city-flow/shared/store/internal/row"
+	"github.com/2zrhun/city-flow/shared/traffic"
+)
+
+const (
+	// maxRemembered bounds the roads and the pairs that a process remembers.
+	maxRemembered = 200_000
+	// waryBatches is for how many deliveries after a duplicate the readings of its
+	// edge are looked up before they are written.
+	waryBatches = 16
+)
+
+// memory is what a process need not ask the database again. Only what is committed
+// gets in, and only what stays true or is guarded by the revision of the roads.
+type memory struct {
+	mu sync.Mutex // guards everything declared below
+	// revision is the one at which roads was read.
+	revision int64
+	roads    map[string]knownRoad
+	// pairs of road and sensor exist for ever.
+	pairs map[pair]struct{}
+	// wary counts down the deliveries for which an edge's duplicates are expected.
+	wary map[string]int
+}
+
+type pair struct{ road, sensor string }
+
+// knownRoad is a row of roads. Its newest state is not older than latest, the lowest
+// number when nothing is known of it.
+type knownRoad struct {
+	label    string
+	lat, lng traffic.Value
+	latest   int64
+}
+
+func newMemory() *memory {
+	return &memory{roads: map[string]knownRoad{}, pairs: map[pair]struct{}{}, wary: map[string]int{}}
+}
+
+// recall returns what is known of the roads of these offers at a revision, and the
+// roads of which nothing is known.
+func (m *memory) recall(revision int64, offers []row.Offer) (known map[string]knownRoad, missing []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.revision != revision {
+		clear(m.roads)
+		m.revision = revision
+	}
+	known = map[string]knownRoad{}
+	for i := range offers {
+		id := offers[i].Road
+		if _, ok := known[id]; ok {
+			continue
+		}
+		k, ok := m.roads[id]
+		if !ok {
+			k.latest = math.MinInt64
+			missing = append(missing, id)
+		}
+		known[id] = k
+	}
+	return known, missing
+}
+
+// newPairs returns the pairs that are not known to exist.
+func (m *memory) newPairs(offers []row.Offer) map[pair]struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[pair]struct{}{}
+	for i := range offers {
+		p := pair{offers[i].Road, offers[i].Sensor}
+		if _, ok := m.pairs[p]; !ok {
+			out[p] = struct{}{}
+		}
+	}
+	return out
+}
+
+// keep takes over what a transaction has committed. It read the roads at a
+// revision, and made the next one if it changed them.
+func (m *memory) keep(revision int64, changed bool, known map[string]knownRoad, pairs map[pair]struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.pairs) > maxRemembered {
+		clear(m.pairs)
+	}
+	maps.Copy(m.pairs, pairs)
+	if len(m.roads) > maxRemembered {
+		clear(m.roads)
+	}
+	if m.revision != revision {
+		return // others have been faster: what is known here may be old
+	}
+	if changed {
+		m.revision++
+	}
+	for id, k := range known {
+		k.latest = max(k.latest, m.latest(id))
+		m.roads[id] = k
+	}
+}
+
+func (m *memory) latest(road string) int64 {
+	if k, ok := m.roads[road]; ok {
+		return k.latest
+	}
+	return math.MinInt64
+}
+
+// suspects returns whether duplicates are expected, by edge.
+func (m *memory) suspects(offers []row.Offer) map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[string]bool{}
+	for i := range offers {
+		if edge := offers[i].Edge; m.wary[edge] > 0 {
+			out[edge] = true
+		}
+	}
+	return out
+}
+
+// learn notes which edges sent duplicates.
+func (m *memory) learn(offers []row.Offer, duplicate func(i int) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	had := map[string]bool{}
+	for i := range offers {
+		edge := offers[i].Edge
+		had[edge] = had[edge] || duplicate(i)
+	}
+	for edge, dup := range had {
+		switch {
+		case dup:
+			m.wary[edge] = waryBatches
+		case m.wary[edge] > 1:
+			m.wary[edge]--
+		default:
+			delete(m.wary, edge)
+		}
+	}
+}
