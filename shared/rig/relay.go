@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A Relay stands between clients and one server and passes bytes on, until it is
@@ -16,7 +17,9 @@ type Relay struct {
 	mu     sync.Mutex // guards everything declared below
 	thawed *sync.Cond
 	frozen bool
-	conns  []net.Conn
+	// rate is in bytes per second and direction, 0 without a limit.
+	rate  int
+	conns []net.Conn
 }
 
 // StartRelay relays to the server at the address to. It ends with the test.
@@ -39,6 +42,9 @@ func StartRelay(t testing.TB, to string) *Relay {
 			if err != nil {
 				in.Close()
 				continue
+			}
+			for _, c := range []net.Conn{in, out} {
+				_ = c.(*net.TCPConn).SetReadBuffer(queued)
 			}
 			r.mu.Lock()
 			r.conns = append(r.conns, in, out)
@@ -67,6 +73,14 @@ func (r *Relay) Freeze(on bool) {
 	r.thawed.Broadcast()
 }
 
+// Limit slows each direction of each connection down to so many bytes per second; 0 ends
+// that. About 64 KiB are on their way besides, as in the queues of a modem.
+func (r *Relay) Limit(rate int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rate = rate
+}
+
 // Cut closes all connections; new ones are taken.
 func (r *Relay) Cut() {
 	r.mu.Lock()
@@ -81,14 +95,41 @@ func (r *Relay) copy(to io.WriteCloser, from io.Reader) {
 	defer to.Close()
 	buf := make([]byte, 32<<10)
 	for {
-		n, err := from.Read(buf)
-		r.mu.Lock()
-		for r.frozen {
-			r.thawed.Wait()
-		}
-		r.mu.Unlock()
+		n, err := from.Read(buf[:r.chunk(len(buf))])
+		time.Sleep(r.takes(n))
 		if _, werr := to.Write(buf[:n]); err != nil || werr != nil {
 			return
 		}
 	}
+}
+
+const (
+	// queued is the size of a connection's buffer on our side.
+	queued = 32 << 10
+	// A limited connection moves for slice at a time, so that it is slow and not
+	// jerky.
+	slice = 20 * time.Millisecond
+)
+
+// chunk is how much may be read at once.
+func (r *Relay) chunk(most int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rate == 0 {
+		return most
+	}
+	return min(most, max(1, int(int64(r.rate)*int64(slice)/int64(time.Second))))
+}
+
+// takes waits while the relay is frozen and returns how long n bytes take.
+func (r *Relay) takes(n int) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.frozen {
+		r.thawed.Wait()
+	}
+	if r.rate == 0 {
+		return 0
+	}
+	return time.Duration(n) * time.Second / time.Duration(r.rate)
 }

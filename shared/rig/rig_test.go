@@ -177,3 +177,34 @@ func readAddr(r io.Reader) string {
 		}
 	}
 }
+
+// What a limited relay has passed on after a while is what its rate allows, give or take
+// what may be on its way.
+func TestRelayLimits(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	r := rig.StartRelay(t, server.Addr().String())
+	const rate, size = 1 << 20, 3 << 19 // 1.5 s
+	r.Limit(rate)
+	in, err := net.Dial("tcp", r.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := server.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	began := time.Now()
+	go func() {
+		_, _ = in.Write(make([]byte, size))
+		in.Close()
+	}()
+	n, err := io.Copy(io.Discard, out)
+	if least := time.Second * size / rate * 9 / 10; err != nil || n != size || time.Since(began) < least {
+		t.Errorf("%d bytes, %v after %v; want %d and not before %v", n, err, time.Since(began), size, least)
+	}
+}
