@@ -19,12 +19,14 @@ import (
 
 	"github.com/2zrhun/city-flow/cloud/api/internal/auth"
 	"github.com/2zrhun/city-flow/cloud/api/internal/document"
+	"github.com/2zrhun/city-flow/cloud/api/internal/enrolment"
 	"github.com/2zrhun/city-flow/cloud/api/internal/limit"
 	"github.com/2zrhun/city-flow/cloud/api/internal/live"
 	"github.com/2zrhun/city-flow/cloud/api/internal/network"
 	"github.com/2zrhun/city-flow/cloud/api/internal/page"
 	"github.com/2zrhun/city-flow/cloud/api/internal/rest"
 	"github.com/2zrhun/city-flow/shared/bus"
+	"github.com/2zrhun/city-flow/shared/pki"
 	"github.com/2zrhun/city-flow/shared/store"
 )
 
@@ -122,6 +124,7 @@ type Store interface {
 	store.AdviceReader
 	store.RejectedReader
 	store.Accounts
+	store.Edges
 	Ping(ctx context.Context) error
 }
 
@@ -135,6 +138,9 @@ type News interface {
 type Parts struct {
 	Store Store
 	Bus   News
+	// EdgeCA signs the certificates of edges; see OpenEdgeAuthority and
+	// EnsureEdgeAuthority. Without it no edge can be enrolled.
+	EdgeCA *pki.Authority
 	// Dashboard holds index.html and its assets; nil where it was not built.
 	Dashboard fs.FS
 	// Metrics is served at /metrics; nil leaves the address out.
@@ -206,7 +212,7 @@ func (a *API) build(log *slog.Logger, reg prometheus.Registerer) (err error) {
 		OpenMetrics: a.cfg.OpenMetrics, Origins: a.cfg.Origins,
 		TrustedProxies: a.cfg.TrustedProxies, MapSources: a.cfg.MapSources,
 	}, rest.Parts{
-		Keeper: a.keeper, Hub: a.hub, Network: roads, Store: a.parts.Store, Document: doc,
+		Keeper: a.keeper, Edges: enrolment.New(a.parts.Store, a.parts.EdgeCA, time.Now), Hub: a.hub, Network: roads, Store: a.parts.Store, Document: doc,
 		Page: dashboard, Metrics: a.metrics(), Checks: a.checks(), Now: time.Now,
 	}, log, reg)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // Every route of the router × everybody who may ask. A new route without a line here
 // fails the test, so nobody opens one by accident.
 func TestWhoMayAskWhat(t *testing.T) {
-	const open, viewer, operator = "", string(store.RoleViewer), string(store.RoleOperator)
+	const open, viewer, operator, admin = "", string(store.RoleViewer), string(store.RoleOperator), string(store.RoleAdmin)
 	needs := map[string]string{
 		"POST /api/auth/register": open, "POST /api/auth/login": open, "POST /api/auth/link": open,
 		"POST /api/auth/refresh": open, "POST /api/auth/logout": open,
@@ -26,6 +26,8 @@ func TestWhoMayAskWhat(t *testing.T) {
 		"GET /metrics": operator, "GET /api/me": viewer, "GET /api/roads": viewer,
 		"GET /api/traffic/live": viewer, "GET /api/traffic/history": viewer, "GET /api/predictions": viewer,
 		"GET /api/reroutes/recommended": viewer, "GET /ws/live": viewer, "GET /api/rejected": operator,
+		"GET /api/edges": operator, "POST /api/edges": admin, "POST /api/edges/{edge_id}/revoke": admin,
+		"POST /api/edges/enrol": open, "POST /api/edges/renew": open, "GET /api/edges/crl": open,
 	}
 	a, tokens := withUsers(t)
 	for _, route := range a.server.Routes() {
@@ -42,7 +44,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 			}
 			w := httptest.NewRecorder()
 			a.Handler().ServeHTTP(w, r)
-			allowed := map[string]int{open: 0, viewer: 1, operator: 2}[need] <= i
+			allowed := map[string]int{open: 0, viewer: 1, operator: 2, admin: 3}[need] <= i
 			refused := w.Code == http.StatusUnauthorized || w.Code == http.StatusForbidden
 			if refused == allowed {
 				t.Errorf("%s asked by %q: %d", route, role, w.Code)

@@ -249,6 +249,116 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/edges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The edges that were invited, and their certificates
+         * @description For operators. In the byte order of their names.
+         */
+        get: operations["edges"];
+        put?: never;
+        /**
+         * Invite an edge, new or known
+         * @description For admins. The answer holds a token with which `cityflow-edge enrol` gets the edge its certificate, once, within
+         *     24 hours; it is not shown again. An earlier invitation of the same edge ends. When a known edge enrols again, say
+         *     after its disk died, its earlier certificates are revoked; a revocation of the edge ends.
+         */
+        post: operations["inviteEdge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/edges/{edge_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shut an edge out
+         * @description For admins. Its certificates go on the revocation list, its invitation ends, and its certificate is not renewed.
+         *     Brokers refuse it when they have read the list.
+         */
+        post: operations["revokeEdge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/edges/enrol": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange an invitation for a certificate
+         * @description For edges, which have no login: the token is the proof. The name in the certificate is the one that the
+         *     admin gave, whatever the request says. The token is used up when the certificate is issued.
+         */
+        post: operations["enrolEdge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/edges/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange a certificate for its successor
+         * @description For edges. The proof is a signature with the key of the certificate, so it does not matter where TLS ends. The
+         *     certificate stays good until its end; an earlier successor whose answer was lost is revoked.
+         */
+        post: operations["renewEdge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/edges/crl": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The certificates that must no longer be taken
+         * @description A certificate revocation list (RFC 5280) in DER, for brokers. It is new at once when something was revoked, and
+         *     every hour; a list may be used for 7 days. Ask every minute, with `If-None-Match`.
+         */
+        get: operations["revocationList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ws/live": {
         parameters: {
             query?: never;
@@ -701,6 +811,83 @@ export interface components {
             next_cursor: components["schemas"]["NextCursor"];
             has_more: components["schemas"]["HasMore"];
         };
+        /** @description Letters, digits, dots, hyphens and underscores, a letter or digit first. */
+        EdgeName: string;
+        Edge: {
+            edge_id: components["schemas"]["EdgeName"];
+            /** @description What an admin calls it. */
+            label: string;
+            /**
+             * Format: date-time
+             * @description When it was invited for the first time.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it last used an invitation.
+             */
+            enrolled_at: string | null;
+            /**
+             * Format: date-time
+             * @description When its newest certificate ends.
+             */
+            not_after: string | null;
+            /**
+             * Format: date-time
+             * @description When it was shut out.
+             */
+            revoked_at: string | null;
+        };
+        EdgeList: {
+            data: components["schemas"]["Edge"][];
+            next_cursor: components["schemas"]["NextCursor"];
+            has_more: components["schemas"]["HasMore"];
+        };
+        EdgeInvitationRequest: {
+            edge_id: components["schemas"]["EdgeName"];
+            /** @description What to call it. */
+            label?: string;
+        };
+        EdgeInvitation: {
+            edge_id: components["schemas"]["EdgeName"];
+            label: string;
+            /** @description What the edge enrols with; it is not shown again. */
+            token: string;
+            /**
+             * Format: date-time
+             * @description When the token ends.
+             */
+            expires_at: string;
+        };
+        EdgeEnrolment: {
+            /** @description The token of the invitation. */
+            token: string;
+            /** @description A PKCS #10 request of a P-256 key as PEM. */
+            csr: string;
+        };
+        EdgeRenewal: {
+            /** @description A PKCS #10 request of a fresh P-256 key as PEM. */
+            csr: string;
+            /** @description The certificate to be replaced as PEM. */
+            certificate: string;
+            /**
+             * @description ECDSA (ASN.1) with the key of the certificate, over the SHA-256 of `cityflow edge renewal v1`, a line feed, and
+             *     the DER of the request.
+             */
+            signature: string;
+        };
+        EdgeGrant: {
+            edge_id: components["schemas"]["EdgeName"];
+            /** @description The edge's certificate as PEM. */
+            certificate: string;
+            /** @description The certificate that signed it */
+            ca: string;
+            /**
+             * Format: date-time
+             * @description When the certificate ends.
+             */
+            not_after: string;
+        };
         Health: {
             /** @constant */
             status: "ok";
@@ -838,6 +1025,15 @@ export interface components {
         };
         /** @description Known, but not allowed. */
         Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It does not exist, or this server does not do it. */
+        NotFound: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1323,6 +1519,193 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    edges: {
+        parameters: {
+            query?: {
+                /** @description The largest number of items in the answer. */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where to go on, the `next_cursor` of the part before. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The edges. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgeList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    inviteEdge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EdgeInvitationRequest"];
+            };
+        };
+        responses: {
+            /** @description Invited. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgeInvitation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    revokeEdge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The edge. */
+                edge_id: components["schemas"]["EdgeName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    enrolEdge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EdgeEnrolment"];
+            };
+        };
+        responses: {
+            /** @description The certificate, good for 90 days. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgeGrant"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    renewEdge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EdgeRenewal"];
+            };
+        };
+        responses: {
+            /** @description The certificate, good for 90 days. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgeGrant"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    revocationList: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the client has. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The list, signed by the authority of the edges. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pkix-crl": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -40,6 +40,8 @@ func flags(set *daemon.Settings) []cli.Flag {
 			Name: "refresh-ttl", Value: d.RefreshTTL, Sources: set.Sources("refresh-ttl"),
 			Usage: "`TIME` after which somebody who was not here has to log in again",
 		},
+		text("edge-ca-cert", "", "`FILE` with the certificate (PEM) of the authority that signs the edges' certificates; without one no edge can be enrolled"),
+		text("edge-ca-key", "", "`FILE` with the key (PEM) that goes with it"),
 		list("origins", "`ORIGINS` of other web pages that may use the API, such as https://city.example, separated by commas"),
 		list("trusted-proxies", "`ADDRESSES` or networks whose X-Forwarded-For is believed, separated by commas"),
 		list("map-sources", "`ORIGINS` that the dashboard may load maps from, separated by commas"),

@@ -35,6 +35,10 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
+	ca, err := api.OpenEdgeAuthority(cmd.String("edge-ca-cert"), cmd.String("edge-ca-key"))
+	if err != nil {
+		return err
+	}
 	db, err := timescale.Open(ctx, cmd.String("database-url"), p.Log)
 	if err != nil {
 		return err
@@ -47,7 +51,7 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) (err error) {
 	defer func() { err = errors.Join(err, news.Close()) }()
 
 	part, err := api.New(cfg, api.Parts{
-		Store: db, Bus: news, Dashboard: dashboard.Files(), Metrics: p.Metrics,
+		Store: db, Bus: news, EdgeCA: ca, Dashboard: dashboard.Files(), Metrics: p.Metrics,
 	}, p.Log, p.Metrics)
 	if err != nil {
 		return err

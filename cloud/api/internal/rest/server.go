@@ -17,6 +17,7 @@ import (
 
 	"github.com/2zrhun/city-flow/cloud/api/internal/auth"
 	"github.com/2zrhun/city-flow/cloud/api/internal/document"
+	"github.com/2zrhun/city-flow/cloud/api/internal/enrolment"
 	"github.com/2zrhun/city-flow/cloud/api/internal/limit"
 	"github.com/2zrhun/city-flow/cloud/api/internal/live"
 	"github.com/2zrhun/city-flow/cloud/api/internal/network"
@@ -42,6 +43,7 @@ type Store interface {
 	Predictions(ctx context.Context, q store.PredictionQuery) ([]traffic.Prediction, store.Cursor, error)
 	store.AdviceReader
 	store.RejectedReader
+	Edges(ctx context.Context, p store.Page) ([]store.Edge, store.Cursor, error)
 	Ping(ctx context.Context) error
 }
 
@@ -55,7 +57,8 @@ type Check struct {
 
 // Config are the settings of a Server.
 type Config struct {
-	// AuthRate bounds each address on the open routes, APIRate each user on the others.
+	// AuthRate bounds each address on the open routes, and apart from that on those for
+	// edges; APIRate each user on the others.
 	AuthRate, APIRate limit.Rate
 	// OpenMetrics serves /metrics to everybody; otherwise it needs an operator.
 	OpenMetrics bool
@@ -70,6 +73,7 @@ type Config struct {
 // Parts are what a Server works with.
 type Parts struct {
 	Keeper   *auth.Keeper
+	Edges    *enrolment.Keeper
 	Hub      *live.Hub
 	Network  *network.Catalogue
 	Store    Store
@@ -91,6 +95,7 @@ type Server struct {
 	policy  string
 	perIP   *limit.Limiter
 	perUser *limit.Limiter
+	perEdge *limit.Limiter
 	network featureCache
 	engine  *gin.Engine
 	handler http.Handler
@@ -128,9 +133,13 @@ func New(cfg Config, parts Parts, log *slog.Logger, reg prometheus.Registerer) (
 	if err != nil {
 		return nil, err
 	}
+	perEdge, err := limit.New(cfg.AuthRate, parts.Now)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
 		cfg: cfg, parts: parts, log: log.With("component", "rest"), metrics: newMetrics(reg),
-		policy: contentPolicy(cfg.MapSources), perIP: perIP, perUser: perUser,
+		policy: contentPolicy(cfg.MapSources), perIP: perIP, perUser: perUser, perEdge: perEdge,
 	}
 	if err := s.build(); err != nil {
 		return nil, err
@@ -145,9 +154,20 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) Routes() []string {
 	var out []string
 	for _, r := range s.engine.Routes() {
-		out = append(out, r.Method+" "+r.Path)
+		out = append(out, r.Method+" "+documented(r.Path))
 	}
 	return out
+}
+
+// documented is a path as OpenAPI writes it: {name} where gin has :name.
+func documented(path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if name, ok := strings.CutPrefix(p, ":"); ok {
+			parts[i] = "{" + name + "}"
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 // build makes the router and what is around it.
@@ -187,6 +207,8 @@ func (s *Server) routes() []route {
 	login := []gin.HandlerFunc{s.limited(s.perIP, "auth")}
 	viewer := []gin.HandlerFunc{s.require(store.RoleViewer)}
 	operator := []gin.HandlerFunc{s.require(store.RoleOperator)}
+	admin := []gin.HandlerFunc{s.require(store.RoleAdmin)}
+	edge := []gin.HandlerFunc{s.limited(s.perEdge, "edges")}
 	routes := []route{
 		{"POST", "/api/auth/register", login, s.register},
 		{"POST", "/api/auth/login", login, s.login},
@@ -200,6 +222,12 @@ func (s *Server) routes() []route {
 		{"GET", "/api/predictions", viewer, s.predictions},
 		{"GET", "/api/reroutes/recommended", viewer, s.reroutesRecommended},
 		{"GET", "/api/rejected", operator, s.rejected},
+		{"GET", "/api/edges", operator, s.edges},
+		{"POST", "/api/edges", admin, s.inviteEdge},
+		{"POST", "/api/edges/:edge_id/revoke", admin, s.revokeEdge},
+		{"POST", "/api/edges/enrol", edge, s.enrolEdge},
+		{"POST", "/api/edges/renew", edge, s.renewEdge},
+		{"GET", "/api/edges/crl", []gin.HandlerFunc{s.limited(s.perUser, "api")}, s.revocationList},
 		{"GET", streamPath, viewer, s.stream},
 		{"GET", "/api/openapi.json", open, s.openAPI},
 		{"GET", "/api/docs", open, s.docs},
