@@ -23,7 +23,15 @@ var (
 // is among them. As with Start, the test's end kills it.
 func Serve(t testing.TB, binary string, args ...string) *Process {
 	t.Helper()
-	p := Launch(t, binary, append([]string{"--http-addr", "127.0.0.1:0", "--log-format", "json"}, args...)...)
+	return ServeUnder(t, []string{binary}, args...)
+}
+
+// ServeUnder is Serve for a binary that another program runs, such as an emulator;
+// command is that program with its arguments, and the binary last.
+func ServeUnder(t testing.TB, command []string, args ...string) *Process {
+	t.Helper()
+	own := append(slices.Clone(command[1:]), "--http-addr", "127.0.0.1:0", "--log-format", "json")
+	p := Launch(t, command[0], append(own, args...)...)
 	p.listen(t, 0)
 	return p
 }
