@@ -90,6 +90,11 @@ func NewRegistry() *prometheus.Registry {
 
 // OpsHandler serves /health (200 while the process lives), /readyz and /metrics.
 func OpsHandler(reg *prometheus.Registry, ready *Readiness) http.Handler {
+	return opsMux(reg, ready, nil)
+}
+
+// opsMux is OpsHandler with a page, which may be nil, for everything else.
+func opsMux(reg *prometheus.Registry, ready *Readiness, page http.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -97,6 +102,9 @@ func OpsHandler(reg *prometheus.Registry, ready *Readiness) http.Handler {
 	})
 	mux.Handle("GET /readyz", ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	if page != nil {
+		mux.Handle("GET /", page)
+	}
 	return mux
 }
 

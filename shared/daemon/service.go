@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,9 @@ type Process struct {
 	Metrics *prometheus.Registry
 	// Ready collects what each part says it is missing.
 	Ready *Readiness
+	// Page, where set, answers what is neither health, readiness nor metrics, on the
+	// same address.
+	Page http.Handler
 	// opsAddr is where Run serves health, readiness and metrics.
 	opsAddr string
 }
@@ -28,6 +32,9 @@ type Service struct {
 	Usage string
 	// Flags are the program's own, beside --config, --http-addr and the log's.
 	Flags func(*Settings) []cli.Flag
+	// Commands, where set, are what else the program can do than run. They see the
+	// flags above, too.
+	Commands func(*Settings) []*cli.Command
 	// Run opens what the flags name, and ends with Process.Run.
 	Run func(context.Context, *cli.Command, *Process) error
 }
@@ -44,8 +51,12 @@ func (s Service) Command() *cli.Command {
 	}
 	flags = append(flags, LogFlags(&set)...)
 	flags = append(flags, s.Flags(&set)...)
+	var commands []*cli.Command
+	if s.Commands != nil {
+		commands = s.Commands(&set)
+	}
 	return &cli.Command{
-		Name: s.Name, Usage: s.Usage, Flags: flags, Before: set.Check,
+		Name: s.Name, Usage: s.Usage, Flags: flags, Commands: commands, Before: set.Check,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			p, err := NewProcess(cmd)
 			if err != nil {
@@ -77,7 +88,7 @@ func (p *Process) Run(ctx context.Context, stages ...Stage) error {
 	}
 	p.Log.Info("serving health, readiness and metrics", "addr", ln.Addr().String())
 	ops := Stage{Name: "ops", Run: func(ctx context.Context) error {
-		return Serve(ctx, ln, OpsHandler(p.Metrics, p.Ready))
+		return Serve(ctx, ln, opsMux(p.Metrics, p.Ready, p.Page))
 	}}
 	return RunStages(ctx, p.Log, append([]Stage{ops}, stages...)...)
 }
