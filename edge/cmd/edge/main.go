@@ -3,17 +3,14 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/2zrhun/city-flow/edge/agent"
+	"github.com/2zrhun/city-flow/edge/enrol"
 	"github.com/2zrhun/city-flow/shared/daemon"
-	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
 func main() { daemon.Main(command()) }
@@ -23,6 +20,7 @@ func command() *cli.Command {
 		Name:  "cityflow-edge",
 		Usage: "take sensor readings over MQTT, keep them until the centre has them, score roads locally",
 		Flags: flags, Run: run,
+		Commands: func(set *daemon.Settings) []*cli.Command { return []*cli.Command{enrolCommand(set)} },
 	}.Command()
 }
 
@@ -32,8 +30,8 @@ func flags(set *daemon.Settings) []cli.Flag {
 	}
 	def := agent.Default()
 	return []cli.Flag{
-		text("edge-id", "", "`NAME` of this edge, unique in the city; the host's name when empty"),
-		text("data-dir", "/var/lib/cityflow-edge", "`FOLDER` of the buffer"),
+		text("edge-id", "", "`NAME` of this edge, unique in the city; when empty, the one in its certificate, else the host's name"),
+		text("data-dir", "/var/lib/cityflow-edge", "`FOLDER` of the buffer and of the edge's certificate"),
 		text("mqtt-addr", ":1883", "`ADDRESS` that sensors publish to"),
 		text("mqtt-username", "", "`NAME` that sensors on other machines log in with; without one they are refused"),
 		text("mqtt-password", "", "`PASSWORD` that goes with it"),
@@ -54,7 +52,11 @@ func flags(set *daemon.Settings) []cli.Flag {
 
 // run opens the agent that the flags describe and runs it until ctx ends.
 func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) error {
-	cfg, err := configure(cmd)
+	id, err := identity(cmd)
+	if err != nil {
+		return err
+	}
+	cfg, err := configure(cmd, id)
 	if err != nil {
 		return err
 	}
@@ -64,24 +66,25 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) error {
 	}
 	p.Ready.Add("buffer", a.CheckBuffer)
 	p.Ready.Add("uplink", a.CheckUplink)
-	err = p.Run(ctx,
-		daemon.Stage{Name: "broker", Run: a.RunBroker},
-		daemon.Stage{Name: "uplink", Run: a.RunUplink},
-		daemon.Stage{Name: "intake", Run: a.RunIntake},
-	)
+	stages := []daemon.Stage{
+		{Name: "broker", Run: a.RunBroker},
+		{Name: "uplink", Run: a.RunUplink},
+		{Name: "intake", Run: a.RunIntake},
+	}
+	if id != nil {
+		keeper := enrol.NewKeeper(id, p.Log, p.Metrics)
+		stages = append(stages, daemon.Stage{Name: "certificate", Run: keeper.Run})
+	}
+	err = p.Run(ctx, stages...)
 	return errors.Join(err, a.Close())
 }
 
-func configure(cmd *cli.Command) (agent.Config, error) {
-	cfg := agent.Default()
+// configure reads the settings; id is nil for an edge that was not enrolled.
+func configure(cmd *cli.Command, id *enrol.Identity) (cfg agent.Config, err error) {
+	cfg = agent.Default()
 	cfg.Version = daemon.Version()
-	cfg.Edge = traffic.EdgeID(cmd.String("edge-id"))
-	if cfg.Edge == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			return cfg, fmt.Errorf("edge-id: empty, and this host has no name: give one: %w", err)
-		}
-		cfg.Edge = traffic.EdgeID(host)
+	if cfg.Edge, err = edgeName(cmd, id); err != nil {
+		return cfg, err
 	}
 	cfg.Buffer.Dir = filepath.Join(cmd.String("data-dir"), "buffer")
 	cfg.Buffer.CommitInterval = cmd.Duration("commit-interval")
@@ -100,23 +103,14 @@ func configure(cmd *cli.Command) (agent.Config, error) {
 	if user != "" {
 		cfg.Broker.Users = map[string]string{user: password}
 	}
-	var err error
-	cfg.Uplink.TLS, err = trust(cmd.String("central-ca"))
-	return cfg, err
-}
-
-// trust reads the certificates to verify the central broker with; nil means the system's.
-func trust(path string) (*tls.Config, error) {
-	if path == "" {
-		return nil, nil
+	pool, err := roots(cmd.String("central-ca"))
+	switch {
+	case err != nil:
+		return cfg, err
+	case id != nil:
+		cfg.Uplink.TLS = id.TLS(pool)
+	case pool != nil:
+		cfg.Uplink.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("central-ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("central-ca: %s holds no certificate: want PEM", path)
-	}
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+	return cfg, nil
 }
