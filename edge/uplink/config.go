@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
 	"github.com/2zrhun/city-flow/shared/traffic"
 	"github.com/2zrhun/city-flow/shared/wire"
 )
@@ -26,16 +28,18 @@ type Config struct {
 	TLS *tls.Config
 
 	// Window is how many batches may be unacknowledged until the collector says
-	// otherwise; it may say 1 to MaxWindow.
+	// otherwise; it may say 0, which is to stop, to MaxWindow.
 	Window    int
 	MaxWindow int
 	// AckTimeout is how long to wait for an acknowledgement before a batch is sent
 	// again. It grows while the collector is silent or slow, up to MaxAckTimeout.
 	AckTimeout    time.Duration
 	MaxAckTimeout time.Duration
-	// ProbeTimeout takes the place of AckTimeout until the first acknowledgement of a
-	// connection: a collector that comes a moment after us has missed what we sent.
+	// ProbeTimeout is how long to wait for the first answer to a hello before the next
+	// one; later waits are longer, up to 15 s.
 	ProbeTimeout time.Duration
+	// FreshFor is how long after it was written a batch goes before the backlog.
+	FreshFor time.Duration
 	// StallTimeout is how long a broker may take to confirm anything before the
 	// connection is given up.
 	StallTimeout time.Duration
@@ -54,9 +58,49 @@ type Config struct {
 	// edge's status topic when connected and every StatusInterval.
 	Status         func() []byte
 	StatusInterval time.Duration
+	// OnConfig, where set, is called with each message on the edge's configuration topic,
+	// on the session's goroutine: it must not wait.
+	OnConfig func(payload []byte)
+	// Clock, where set, says what time it is and learns the collector's; nil takes this
+	// machine's as it is.
+	Clock Clock
+
 	// Offline is the status that the broker publishes when the edge is gone, and
 	// the uplink itself when it stops.
 	Offline []byte
+
+	// wrap changes the MQTT client in tests.
+	wrap func(client) client
+}
+
+// A Clock is the edge's notion of the time.
+type Clock interface {
+	// Now is the time, and whether it is known; otherwise a time that has passed for
+	// sure.
+	Now() (t time.Time, known bool)
+	// Learn takes the collector's clock, read at most took ago.
+	Learn(server time.Time, took time.Duration)
+}
+
+func (c *Config) now() (t time.Time, known bool) {
+	if c.Clock == nil {
+		return time.Now(), true
+	}
+	return c.Clock.Now()
+}
+
+func (c *Config) learn(server time.Time, took time.Duration) {
+	if c.Clock != nil {
+		c.Clock.Learn(server, took)
+	}
+}
+
+// newClient makes the MQTT client of one connection.
+func (c *Config) newClient(o *mqtt.ClientOptions) client {
+	if c.wrap != nil {
+		return c.wrap(mqtt.NewClient(o))
+	}
+	return mqtt.NewClient(o)
 }
 
 // Default returns a configuration for a mobile link, without URL and Edge.
@@ -67,6 +111,7 @@ func Default() Config {
 		AckTimeout:     15 * time.Second,
 		MaxAckTimeout:  2 * time.Minute,
 		ProbeTimeout:   time.Second,
+		FreshFor:       time.Minute,
 		StallTimeout:   time.Minute,
 		MinPause:       time.Second,
 		MaxPause:       time.Minute,
@@ -91,7 +136,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("window: %d of at most %d is not allowed: want 1 to the latter", c.Window, c.MaxWindow))
 	}
 	for name, d := range map[string]time.Duration{
-		"ack timeout": c.AckTimeout, "probe timeout": c.ProbeTimeout, "stall timeout": c.StallTimeout, "min pause": c.MinPause, "keep alive": c.KeepAlive,
+		"ack timeout": c.AckTimeout, "probe timeout": c.ProbeTimeout, "fresh for": c.FreshFor, "stall timeout": c.StallTimeout, "min pause": c.MinPause, "keep alive": c.KeepAlive,
 		"connect timeout": c.ConnectTimeout, "write timeout": c.WriteTimeout, "status interval": c.StatusInterval,
 	} {
 		if d <= 0 {

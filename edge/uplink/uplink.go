@@ -16,13 +16,15 @@ import (
 
 // An Uplink sends the batches of one buffer to one central broker.
 type Uplink struct {
-	cfg Config
 	buf *buffer.Buffer
 	log *slog.Logger
 	met *metrics
+	// announce asks for a status at once, reconfigured for a new session.
+	announce, reconfigured chan struct{}
 
 	mu    sync.Mutex
-	state State // guarded by mu
+	cfg   Config // guarded by mu
+	state State  // guarded by mu
 }
 
 // A State is what an uplink knows about its link.
@@ -30,11 +32,15 @@ type State struct {
 	// Connected says that the broker is connected and acknowledgements would
 	// arrive.
 	Connected bool
+	// Since is when it was connected, zero while it is not.
+	Since time.Time
 	// Err is why it is not, nil before the first attempt.
 	Err error
+	// Stuck are the MQTT clients that were left behind.
+	Stuck int
 	// Window is how many batches may be unacknowledged, Out how many are.
 	Window, Out int
-	// LastAck is when the last acknowledgement came, zero before.
+	// LastAck is when the collector last said anything, zero before.
 	LastAck time.Time
 	// ClockOffset is the collector's clock minus ours at LastAck, give or take the
 	// time that the acknowledgement took.
@@ -49,7 +55,10 @@ func New(cfg Config, buf *buffer.Buffer, log *slog.Logger, reg prometheus.Regist
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	u := &Uplink{cfg: cfg, buf: buf, log: log.With("component", "uplink")}
+	u := &Uplink{
+		cfg: cfg, buf: buf, log: log.With("component", "uplink"),
+		announce: make(chan struct{}, 1), reconfigured: make(chan struct{}, 1),
+	}
 	u.state.Window = cfg.Window
 	u.met = newMetrics(reg, u)
 	return u, nil
@@ -68,49 +77,111 @@ func (u *Uplink) update(f func(*State)) {
 	f(&u.state)
 }
 
+// Config is what the uplink was told last.
+func (u *Uplink) Config() Config {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.cfg
+}
+
+// Reconfigure tells the uplink something else. It connects anew, and so sends what is not
+// acknowledged again.
+func (u *Uplink) Reconfigure(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("configure uplink: %w", err)
+	}
+	u.mu.Lock()
+	u.cfg, u.state.Window = cfg, cfg.Window
+	u.mu.Unlock()
+	signal(u.reconfigured)
+	return nil
+}
+
+// Announce publishes the status soon, where there is a connection.
+func (u *Uplink) Announce() { signal(u.announce) }
+
+// signal wakes whoever looks at c; one signal that was not looked at yet is enough.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // Check returns nil while the broker is connected, and otherwise why it is not.
 func (u *Uplink) Check(context.Context) error {
-	s := u.State()
+	s, url := u.State(), u.Config().URL
 	switch {
 	case s.Connected:
 		return nil
 	case s.Err != nil:
-		return fmt.Errorf("central broker %s: %w", u.cfg.URL, s.Err)
+		return fmt.Errorf("central broker %s: %w", url, s.Err)
 	default:
-		return fmt.Errorf("central broker %s: not connected yet", u.cfg.URL)
+		return fmt.Errorf("central broker %s: not connected yet", url)
 	}
 }
 
+// maxStuck is how many clients may be left behind. A process that has more of them is
+// better started again.
+const maxStuck = 8
+
 // Run sends until ctx ends, and then for at most DrainTimeout more where it is
-// connected and batches are left. It returns nil.
+// connected and batches are left. It returns nil, or an error when the MQTT library
+// does not work at all.
 func (u *Uplink) Run(ctx context.Context) error {
-	pause := u.cfg.MinPause
+	var pause time.Duration
 	for ctx.Err() == nil {
-		began := time.Now()
-		u.disconnected(u.connectAndSend(ctx))
-		if time.Since(began) > u.cfg.MaxPause {
-			pause = u.cfg.MinPause // it worked for a while: no reason to be shy
+		cfg, began := u.Config(), time.Now()
+		err := u.connectAndSend(ctx, &cfg)
+		u.disconnected(err)
+		if n := u.State().Stuck; n > maxStuck {
+			return fmt.Errorf("%d MQTT clients did not come back after their connection was closed", n)
+		}
+		pause = min(max(2*pause, cfg.MinPause), cfg.MaxPause)
+		if time.Since(began) > cfg.MaxPause || errors.Is(err, errReconfigured) {
+			pause = cfg.MinPause // it worked for a while: no reason to be shy
 		}
 		select {
 		case <-ctx.Done():
+		case <-u.reconfigured:
 		case <-time.After(jitter(pause)):
 		}
-		pause = min(2*pause, u.cfg.MaxPause)
 	}
 	return nil
 }
 
 // connectAndSend is one session, from connecting to the end of its connection.
-func (u *Uplink) connectAndSend(ctx context.Context) error {
-	l, err := connect(ctx, &u.cfg)
+func (u *Uplink) connectAndSend(ctx context.Context, cfg *Config) error {
+	l, err := connect(ctx, cfg)
+	defer func() {
+		if stuck := l.close(); stuck != nil {
+			u.leave(stuck)
+		}
+	}()
 	if err != nil {
 		return err
 	}
-	defer l.close()
+	s, err := newSession(u, cfg, l)
+	if err != nil {
+		return err
+	}
 	u.met.connects.Inc()
-	u.update(func(s *State) { s.Connected, s.Err = true, nil })
-	u.log.Info("connected to the central broker", "url", u.cfg.URL)
-	return newSession(u, l).run(ctx)
+	u.update(func(st *State) { st.Connected, st.Since, st.Err = true, time.Now(), nil })
+	u.log.Info("connected to the central broker", "url", cfg.URL)
+	if l.deaf != nil {
+		u.log.Warn("settings from the centre do not arrive", "error", l.deaf)
+	}
+	return s.run(ctx)
+}
+
+// leave counts a client that is stuck, until it comes back.
+func (u *Uplink) leave(stuck <-chan struct{}) {
+	u.log.Error("the MQTT client does not come back; going on with a new one")
+	u.update(func(s *State) { s.Stuck++ })
+	go func() {
+		<-stuck
+		u.update(func(s *State) { s.Stuck-- })
+	}()
 }
 
 // disconnected notes why a session ended, and logs it when that is news.
@@ -118,9 +189,9 @@ func (u *Uplink) disconnected(err error) {
 	var before State
 	u.update(func(s *State) {
 		before = *s
-		s.Connected, s.Err, s.Out = false, err, 0
+		s.Connected, s.Since, s.Err, s.Out = false, time.Time{}, err, 0
 	})
-	if err == nil || errors.Is(err, context.Canceled) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errReconfigured) {
 		return
 	}
 	if before.Err == nil || before.Err.Error() != err.Error() {

@@ -56,12 +56,19 @@ type edgeEnd struct {
 	buf *buffer.Buffer
 	up  *uplink.Uplink
 	n   int
+	// addr is the broker's.
+	addr string
 }
 
 func newEdge(t *testing.T, cfg uplink.Config, batches int) *edgeEnd {
 	t.Helper()
+	return newEdgeOf(t, cfg, batches, perBatch)
+}
+
+func newEdgeOf(t *testing.T, cfg uplink.Config, batches, readings int) *edgeEnd {
+	t.Helper()
 	bc := buffer.Default()
-	bc.Dir, bc.Edge, bc.CommitInterval, bc.BatchReadings = t.TempDir(), edge, 0, perBatch
+	bc.Dir, bc.Edge, bc.CommitInterval, bc.BatchReadings = t.TempDir(), edge, 0, readings
 	buf, err := buffer.Open(bc, nil, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +78,7 @@ func newEdge(t *testing.T, cfg uplink.Config, batches int) *edgeEnd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &edgeEnd{buf: buf, up: up}
+	e := &edgeEnd{buf: buf, up: up, addr: strings.TrimPrefix(cfg.URL, "tcp://")}
 	e.add(t, batches)
 	return e
 }
@@ -239,10 +246,11 @@ func TestWindow(t *testing.T) {
 	cfg.AckTimeout, cfg.MaxAckTimeout = farend.Patience, farend.Patience
 	e := newEdge(t, cfg, 30)
 	granted.Store(4)
+	c.Greet(func() (int, bool) { return int(granted.Load()), true })
 	e.run(t)
 	e.wantDelivered(t, c)
 	if most.Load() != 4 {
-		t.Errorf("%d batches were out at once, want the initial 4", most.Load())
+		t.Errorf("%d batches were out at once, want 4", most.Load())
 	}
 	for _, step := range []struct{ grant, want int64 }{{1, 1}, {6, 6}, {1000, 8}} {
 		granted.Store(step.grant)
@@ -267,16 +275,46 @@ func TestCollectorAway(t *testing.T) {
 			farend.AckAtOnce(c, b)
 		}
 	})
+	c.Greet(func() (int, bool) { return 16, here.Load() })
 	e := newEdge(t, testConfig(addr), 60)
 	e.run(t)
-	farend.WaitFor(t, "the oldest batch to come again", func() bool { _, again := counts(c); return again > 1 })
-	time.Sleep(time.Second)
+	farend.WaitFor(t, "hellos", func() bool { return c.Hellos() > 2 })
+	if batches, _ := counts(c); batches != 0 {
+		t.Errorf("%d batches came before a hello was answered", batches)
+	}
+	here.Store(true)
+	e.wantDelivered(t, c)
+	here.Store(false) // it goes in the middle
+	hellos := c.Hellos()
+	e.add(t, 60)
+	farend.WaitFor(t, "hellos again", func() bool { return c.Hellos() > hellos+2 })
 	batches, again := counts(c)
-	if batches != 2 || again > 12 {
-		t.Errorf("%d batches came, %d times again; want the first two and the oldest again a few times", batches, again)
+	if out := batches - 60; out != 16 || again != 0 {
+		t.Errorf("%d batches came and %d came again; want a window of 16 once", out, again)
+	}
+	here.Store(true)
+	e.wantDelivered(t, c)
+}
+
+// While a collector answers hellos and acknowledges nothing, as one whose database is away,
+// one batch at a time is sent again, ever more seldom.
+func TestCollectorWithoutDatabase(t *testing.T) {
+	addr := rig.Mosquitto(t)
+	var here atomic.Bool
+	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
+		if here.Load() {
+			farend.AckAtOnce(c, b)
+		}
+	})
+	e := newEdge(t, testConfig(addr), 60)
+	e.run(t)
+	farend.WaitFor(t, "the oldest batch to come again", func() bool { _, again := counts(c); return again > 2 })
+	batches, again := counts(c)
+	if batches != 16 || again > 12 {
+		t.Errorf("%d batches came, %d times again; want a window of 16 and a few of them again", batches, again)
 	}
 	for id, n := range c.Seen() {
-		if n > 1 && id[1] != 1 {
+		if n > 2 {
 			t.Errorf("batch %d was sent %d times", id[1], n)
 		}
 	}

@@ -31,6 +31,8 @@ type Collector struct {
 	lost chan struct{}
 
 	mu       sync.Mutex // guards all below
+	greet    func() (window int, answer bool)
+	hellos   int
 	client   mqtt.Client
 	seen     map[[2]uint64]int
 	order    []uint64
@@ -45,6 +47,7 @@ func Start(t testing.TB, addr string, script func(*Collector, *wire.Batch)) *Col
 	c := &Collector{
 		t: t, addr: addr, script: script, lost: make(chan struct{}, 1),
 		seen: map[[2]uint64]int{}, readings: map[Key]int{},
+		greet: func() (int, bool) { return 16, true },
 	}
 	if err := c.connect(); err != nil {
 		t.Fatalf("the collector cannot subscribe: %v", err)
@@ -131,6 +134,10 @@ func (c *Collector) receive(_ mqtt.Client, m mqtt.Message) {
 		c.t.Errorf("the edge sent an unreadable batch: %v", err)
 		return
 	}
+	if b.Seq == 0 && len(b.Readings) == 0 {
+		go c.hello(b)
+		return
+	}
 	c.mu.Lock()
 	id := [2]uint64{b.Epoch, b.Seq}
 	c.seen[id]++
@@ -143,6 +150,31 @@ func (c *Collector) receive(_ mqtt.Client, m mqtt.Message) {
 	}
 	c.mu.Unlock()
 	go c.script(c, b) // paho does not like to be called from its own goroutine
+}
+
+// Greet decides how hellos are answered from now on: with which window, or not at all.
+// Without it the window is 16.
+func (c *Collector) Greet(greet func() (window int, answer bool)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.greet = greet
+}
+
+func (c *Collector) hello(b *wire.Batch) {
+	c.mu.Lock()
+	c.hellos++
+	greet := c.greet
+	c.mu.Unlock()
+	if window, answer := greet(); answer {
+		c.Ack(b.Edge, wire.Ack{Window: window})
+	}
+}
+
+// Hellos is how often an edge asked whether there is a collector.
+func (c *Collector) Hellos() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hellos
 }
 
 // Ack publishes an acknowledgement to an edge.
