@@ -32,6 +32,7 @@ type Store interface {
 	RoadWriter
 	RoadReader
 	ReadingReader
+	ReadingScanner
 	ForecastWriter
 	ForecastReader
 	AdviceWriter

@@ -77,6 +77,7 @@ func Test(t *testing.T, b Backend) {
 		{"BucketQueries", onStore(testBucketQueries)},
 		{"LargeBatch", onStore(testLargeBatch)},
 		{"Volume", onStore(testVolume)},
+		{"Scan", onStore(testScan)},
 		{"Places", onStore(testPlaces)},
 		{"PartialRoads", onStore(testPartialRoads)},
 		{"RoadFilters", onStore(testRoadFilters)},
