@@ -15,7 +15,7 @@ import (
 
 // Errors of Accept and Submit; ask with errors.Is. The readings stay with the caller.
 var (
-	// ErrFull is returned while the segments on disk have reached MaxBytes.
+	// ErrFull is returned while the files on disk have reached MaxBytes.
 	ErrFull = errors.New("buffer is full")
 	// ErrBusy is returned while MaxPending readings wait for the disk.
 	ErrBusy = errors.New("too many readings wait for the disk")
@@ -36,8 +36,11 @@ type Buffer struct {
 	committed chan struct{} // closed when the committer has ended
 	commit    committer
 
-	// reading is held while a segment's database is read, opened or closed. Order:
-	// reading, then mu.
+	// clock serializes what is learnt about boots. Order: clock, reading, mu.
+	clock sync.Mutex
+	boots boots // guarded by mu; written only with clock held
+
+	// reading is held while a segment's database is read, opened or closed.
 	reading sync.Mutex
 	// opened is the closed segment whose database is open, guarded by reading.
 	opened *segment
@@ -47,7 +50,7 @@ type Buffer struct {
 	// segments are in order of writing. The last is the newest, and the head unless
 	// writing to it failed.
 	segments []*segment
-	bytes    int64
+	bytes    int64 // of all files
 	mark     mark
 	changed  chan struct{} // closed and replaced when batches were added
 	pending  []*item
@@ -79,6 +82,8 @@ func Open(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Buffer, err
 		cfg: cfg, log: log.With("component", "buffer"), now: time.Now,
 		wake: make(chan struct{}, 1), committed: make(chan struct{}), changed: make(chan struct{}),
 	}
+	b.commit.epoch, b.commit.seq = newEpoch(), 1
+	b.boots, b.bytes = boots{}, journalBytes
 	b.met = newMetrics(reg, b)
 	if err := b.recover(); err != nil {
 		return nil, fmt.Errorf("open buffer %s: %w", cfg.Dir, err)
@@ -98,11 +103,7 @@ func (b *Buffer) Close() error {
 	b.mu.Unlock()
 	b.signal()
 	<-b.committed
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	b.closeReader()
-	b.shut = true
-	return b.commit.finish(b.currentMark())
+	return b.finish()
 }
 
 // Accept takes the readings over and returns when they are on disk. Readings that are
@@ -133,15 +134,26 @@ func (b *Buffer) Accept(ctx context.Context, batch []traffic.Reading) error {
 func (b *Buffer) sift(batch []traffic.Reading) ([]traffic.Reading, *traffic.Refused) {
 	valid := make([]traffic.Reading, 0, len(batch))
 	refused := &traffic.Refused{}
-	now := b.now()
 	for i := range batch {
-		if err := batch[i].Validate(now); err != nil {
+		if err := b.validate(&batch[i]); err != nil {
 			refused.Items = append(refused.Items, traffic.Refusal{Index: i, Err: err})
 			continue
 		}
 		valid = append(valid, batch[i])
 	}
 	return valid, refused
+}
+
+// validate is Reading.Validate for who may not know the time.
+func (b *Buffer) validate(r *traffic.Reading) error {
+	if !b.cfg.ClockUnknown {
+		return r.Validate(b.now())
+	}
+	dated := *r
+	if isStamp(r.At) {
+		dated.At = traffic.Earliest
+	}
+	return dated.Validate(dated.At)
 }
 
 // Submit takes over readings that are valid, and records of what was rejected, and
@@ -196,26 +208,33 @@ func (b *Buffer) signal() {
 
 // Stats is the state of a buffer at one moment.
 type Stats struct {
-	// Bytes are those of the segments on disk, MaxBytes their bound.
+	// Bytes are those of the files on disk, MaxBytes their bound.
 	Bytes, MaxBytes int64
 	// Batches are those not acknowledged.
 	Batches uint64
-	// Oldest is when the oldest of them was written, zero without any.
+	// Oldest is when the oldest of them whose time is known was written, zero
+	// without any.
 	Oldest time.Time
-	// Written are the bytes of batches written since Open.
-	Written uint64
+	// Undated are the batches that wait for Resolve.
+	Undated uint64
+	// Written are the bytes that the disk was given since Open, and Syncs how often
+	// it was made to keep them.
+	Written, Syncs uint64
 }
 
 // Stats reads the state; it costs one look into a segment.
 func (b *Buffer) Stats() Stats {
-	s := Stats{MaxBytes: b.cfg.MaxBytes, Written: b.commit.written.Load()}
+	s := Stats{MaxBytes: b.cfg.MaxBytes, Written: b.commit.written.Load(), Syncs: b.commit.syncs.Load()}
 	b.mu.Lock()
 	s.Bytes = b.bytes
 	for _, seg := range b.segments {
 		s.Batches += seg.unacked()
+		if !seg.sendable() {
+			s.Undated += seg.unacked()
+		}
 	}
 	b.mu.Unlock()
-	if s.Batches > 0 {
+	if s.Batches > s.Undated {
 		if e, _, ok := b.after(Cursor{}, false); ok {
 			s.Oldest = e.key.at
 		}

@@ -134,23 +134,24 @@ func TestSinkContract(t *testing.T) {
 	})
 }
 
-func TestNumbersGoOnOverRestarts(t *testing.T) {
+// No two batches ever have the same name, whatever a restart knows of those before.
+func TestNamesAreNeverUsedAgain(t *testing.T) {
 	cfg := testConfig(t.TempDir())
-	var epoch, want uint64
+	seen := map[[2]uint64]bool{}
 	for range 5 {
 		b := open(t, cfg)
 		for range 3 {
 			accept(t, b, traffictest.Readings("a", 10))
 		}
 		stored, _ := drain(t, b)
-		for _, s := range stored {
-			want++
-			if epoch == 0 {
-				epoch = s.Epoch
+		if len(stored) != 3 {
+			t.Fatalf("%d batches, want 3", len(stored))
+		}
+		for i, s := range stored {
+			if s.Epoch == 0 || s.Seq != uint64(i+1) || seen[[2]uint64{s.Epoch, s.Seq}] {
+				t.Fatalf("epoch %d number %d", s.Epoch, s.Seq)
 			}
-			if s.Epoch != epoch || s.Epoch == 0 || s.Seq != want {
-				t.Fatalf("got epoch %d seq %d, want epoch %d seq %d", s.Epoch, s.Seq, epoch, want)
-			}
+			seen[[2]uint64{s.Epoch, s.Seq}] = true
 			b.Forget(s.Epoch, []uint64{s.Seq})
 		}
 		if err := b.Close(); err != nil {
@@ -179,10 +180,10 @@ func TestAcknowledgedSegmentsAreUnlinked(t *testing.T) {
 			t.Fatalf("forgot %d batches, want 1", n)
 		}
 	}
-	if n := len(segmentFiles(t, cfg.Dir)); n != 1 {
-		t.Errorf("%d segments are left, want the head", n)
+	if n := len(segmentFiles(t, cfg.Dir)); n > 1 {
+		t.Errorf("%d segments are left, want the head at most", n)
 	}
-	if s := b.Stats(); s.Batches != 0 || !s.Oldest.IsZero() || s.Bytes > 2*cfg.SegmentBytes {
+	if s := b.Stats(); s.Batches != 0 || !s.Oldest.IsZero() || s.Bytes > journalBytes+2*cfg.SegmentBytes {
 		t.Errorf("stats of an empty buffer: %+v", s)
 	}
 	if n := b.Forget(stored[0].Epoch, []uint64{stored[0].Seq, 1 << 40}) + b.Forget(stored[0].Epoch+1, []uint64{stored[3].Seq}); n != 0 {
@@ -192,7 +193,7 @@ func TestAcknowledgedSegmentsAreUnlinked(t *testing.T) {
 
 func TestFullBufferRefusesAndRecovers(t *testing.T) {
 	cfg := testConfig(t.TempDir())
-	cfg.SegmentBytes, cfg.MaxBytes = 64<<10, 512<<10
+	cfg.SegmentBytes, cfg.MaxBytes = 64<<10, journalBytes+512<<10
 	b := open(t, cfg)
 	var kept int
 	for {

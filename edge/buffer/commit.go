@@ -11,21 +11,31 @@ import (
 )
 
 // A committer is the state of the goroutine that writes; nobody else touches it, but
-// for written.
+// for the counters.
 type committer struct {
-	// head is the segment being written, nil after a failure.
+	journal *journal
+	// head is the segment that batches are added to, nil where the next one begins
+	// a new segment.
 	head *segment
-	// saved is the mark that head holds.
+	// saved is the mark that was written last.
 	saved mark
 	// epoch and seq number the next batch.
 	epoch, seq uint64
-	// ordinal is the number of the newest segment file.
+	// ordinal is the number of the newest segment.
 	ordinal uint64
 	// failure is the last error of the disk, and retry when to try it again.
 	failure error
 	retry   time.Time
-	written atomic.Uint64
+	// undated says that the clock is unknown for the group being written.
+	undated bool
 	scratch []traffic.Reading
+
+	written, syncs atomic.Uint64
+}
+
+func (c *committer) spent(d cost) {
+	c.written.Add(uint64(d.bytes))
+	c.syncs.Add(uint64(d.syncs))
 }
 
 // The bounds of one commit, and the pause after one that failed: a disk that is full
@@ -90,6 +100,7 @@ func (b *Buffer) gather() (group []*item, wait time.Duration, closed bool) {
 // write puts a group on disk and answers its callers.
 func (b *Buffer) write(group []*item) {
 	errs := make([]error, len(group))
+	b.turnClock()
 	entries := b.encode(group, errs)
 	var err error
 	if len(entries) > 0 {
@@ -142,6 +153,9 @@ func (b *Buffer) encode(group []*item, errs []error) []entry {
 
 // pack appends the batches that hold readings and rejected to entries.
 func (b *Buffer) pack(entries []entry, readings []traffic.Reading, rejected []traffic.Rejected) ([]entry, error) {
+	if err := b.dateReadings(readings); err != nil {
+		return nil, err
+	}
 	for len(readings)+len(rejected) > 0 {
 		n, m := min(len(readings), b.cfg.BatchReadings), min(len(rejected), maxBatchRejected)
 		var err error
@@ -161,12 +175,11 @@ func (b *Buffer) packOne(entries []entry, readings []traffic.Reading, rejected [
 		Readings: readings, Rejected: rejected,
 	}
 	value, err := wire.EncodeBatch(&batch)
-	if err == nil {
-		k := key{seq: batch.Seq, at: b.now(), readings: uint32(len(readings)), sum: checksum(value)}
-		return append(entries, entry{k, value}), nil
+	if err == nil && len(value) <= wire.MaxBatchBytes-datingBytes {
+		return append(entries, entry{key: keyOf(&batch, value, b.now()), value: value}), nil
 	}
 	if len(readings)+len(rejected) < 2 {
-		return nil, err
+		return nil, errors.Join(err, errTooLarge)
 	}
 	n, m := len(readings)/2, len(rejected)/2
 	if entries, err = b.packOne(entries, readings[:n], rejected[:m]); err != nil {
@@ -175,36 +188,99 @@ func (b *Buffer) packOne(entries []entry, readings []traffic.Reading, rejected [
 	return b.packOne(entries, readings[n:], rejected[m:])
 }
 
-// store writes batches to the head and makes them visible to the reading side.
+var errTooLarge = errors.New("one reading or rejection is too large for a batch")
+
+// keyOf describes an encoded batch. Stamps count before times, so that a range is of one
+// sort.
+func keyOf(batch *wire.Batch, value []byte, now time.Time) key {
+	k := key{seq: batch.Seq, at: now, readings: uint32(len(batch.Readings)), sum: checksum(value)}
+	for i := range batch.Readings {
+		at := batch.Readings[i].At
+		switch {
+		case k.from.IsZero(), isStamp(at) && !isStamp(k.to):
+			k.from, k.to = at, at
+		case isStamp(at) != isStamp(k.to):
+		case at.Before(k.from):
+			k.from = at
+		case at.After(k.to):
+			k.to = at
+		}
+	}
+	return k
+}
+
+// store makes batches durable and visible to the reading side.
 func (b *Buffer) store(entries []entry) error {
 	c := &b.commit
 	if b.now().Before(c.retry) {
 		return c.failure
 	}
-	if err := b.ensureHead(); err != nil {
-		return b.failed(err)
+	for len(entries) > 0 {
+		n, err := b.storeSome(entries)
+		if err != nil {
+			return b.failed(err)
+		}
+		entries = entries[n:]
 	}
-	m := b.currentMark()
-	start := time.Now()
-	bytes, err := c.head.append(entries, m)
-	if err != nil {
-		b.abandonHead(uint64(len(entries)))
-		return b.failed(fmt.Errorf("write to disk: %w", err))
-	}
-	b.met.sync.Observe(time.Since(start).Seconds())
-	c.saved, c.failure = m, nil
-	c.seq += uint64(len(entries))
-	for _, e := range entries {
-		c.written.Add(uint64(len(e.value)))
-	}
+	c.failure = nil
 	b.mu.Lock()
-	b.bytes += bytes - c.head.bytes
-	c.head.bytes, c.head.next = bytes, c.seq
 	close(b.changed)
 	b.changed = make(chan struct{})
+	full := c.head.bytes+c.head.unsettledBytes >= b.cfg.SegmentBytes
 	b.mu.Unlock()
-	b.rotate()
+	if age := b.now().Sub(c.head.created); full || age >= b.cfg.SegmentAge || age < 0 {
+		if err := b.rotate(); err != nil {
+			_ = b.failed(err) // what was stored is in the journal; the next commit tries again
+		}
+	}
 	return nil
+}
+
+// storeSome writes as many of the batches to the journal as have room in it.
+func (b *Buffer) storeSome(entries []entry) (n int, err error) {
+	c := &b.commit
+	head := b.ensureHead()
+	rec := commit{segment: head.header, mark: b.currentMark()}
+	for rec.entries = entries; len(rec.entries) > 1 && rec.size() > journalBytes; {
+		rec.entries = rec.entries[:len(rec.entries)/2]
+	}
+	if !c.journal.fits(rec.size()) {
+		if err := b.settle(); err != nil {
+			return 0, err
+		}
+		head = b.ensureHead() // what was settled may have been all acknowledged
+		rec.segment = head.header
+	}
+	n = len(rec.entries)
+	start := time.Now()
+	spent, err := c.journal.append(&rec)
+	if err != nil {
+		// What the journal holds of these is known only to it: their numbers are
+		// not used again.
+		c.seq += uint64(len(entries))
+		b.closeHead()
+		return 0, err
+	}
+	b.met.sync.Observe(time.Since(start).Seconds())
+	c.spent(spent)
+	c.saved = rec.mark
+	c.seq += uint64(n)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	head.add(rec.entries)
+	return n, nil
+}
+
+// add appends batches that are in the journal. The caller holds Buffer.mu.
+func (s *segment) add(entries []entry) {
+	s.unsettled = append(s.unsettled, entries...)
+	for _, e := range entries {
+		s.unsettledBytes += int64(len(e.value)) + keyBytes
+		if !s.stamps || isStamp(e.key.to) {
+			s.last = e.key.to
+		}
+	}
+	s.next += uint64(len(entries))
 }
 
 func (b *Buffer) failed(err error) error {
@@ -217,78 +293,20 @@ func (b *Buffer) failed(err error) error {
 	return err
 }
 
-// rotate closes a head that is large or old enough and begins a new one.
-func (b *Buffer) rotate() {
+// ensureHead begins a new segment where there is no head. It has no file until it is
+// settled.
+func (b *Buffer) ensureHead() *segment {
 	c := &b.commit
-	age := b.now().Sub(c.head.created)
-	if c.head.bytes < b.cfg.SegmentBytes && age < b.cfg.SegmentAge && age >= 0 {
-		return
-	}
-	old := c.head
-	c.head = nil
-	if err := b.ensureHead(); err != nil {
-		_ = b.failed(err) // the next commit tries again
-	}
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	old.close()
-	b.retire()
-}
-
-// ensureHead begins a new segment where there is no head.
-func (b *Buffer) ensureHead() error {
-	c := &b.commit
-	if c.head != nil {
-		return nil
-	}
-	s := &segment{ordinal: c.ordinal + 1, epoch: c.epoch, first: c.seq, created: b.now()}
-	m := b.currentMark()
-	if err := createSegment(b.cfg.Dir, s, b.cfg.SegmentBytes, m); err != nil {
-		return err
-	}
-	c.head, c.ordinal, c.saved = s, s.ordinal, m
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.segments = append(b.segments, s)
-	b.bytes += s.bytes
-	return nil
-}
-
-// abandonHead closes a head after a write failed: what the file holds of the n batches is
-// known only to the file, so their numbers are not used again.
-func (b *Buffer) abandonHead(n uint64) {
-	c := &b.commit
-	old := c.head
-	c.head = nil
-	c.seq += n
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	old.close()
-	found := &segment{path: old.path}
-	_, err := found.load()
-	found.close()
-	if err != nil {
-		b.log.Error("cannot read the segment that could not be written", "segment", old.path, "error", err)
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	old.next = found.next
-	b.bytes += found.bytes - old.bytes
-	old.bytes = found.bytes
-}
-
-// finish notes the mark and closes the head.
-func (c *committer) finish(m mark) error {
 	if c.head == nil {
-		return nil
+		c.ordinal++
+		h := header{ordinal: c.ordinal, kind: kindRaw, epoch: c.epoch, first: c.seq, created: b.now(), stamps: c.undated}
+		if h.stamps {
+			h.boot = b.cfg.BootID
+		}
+		c.head = &segment{header: h, next: h.first, head: true}
+		b.mu.Lock()
+		b.segments = append(b.segments, c.head)
+		b.mu.Unlock()
 	}
-	var err error
-	if m != c.saved {
-		_, err = c.head.append(nil, m)
-	}
-	if err = errors.Join(err, c.head.db.Close()); err != nil {
-		return fmt.Errorf("close buffer: %w", err)
-	}
-	return nil
+	return c.head
 }

@@ -15,6 +15,11 @@ type Config struct {
 	Dir string
 	// Edge is written into every batch.
 	Edge traffic.EdgeID
+	// BootID names the machine's current boot, and ClockUnknown says that its clock
+	// is not set: readings may then bear stamps until Resolve; see the package's
+	// text.
+	BootID       BootID
+	ClockUnknown bool
 	// CommitInterval is how long readings may wait for others before they are
 	// written together. It spares SD cards; 0 writes as soon as the disk is free.
 	CommitInterval time.Duration
@@ -23,7 +28,7 @@ type Config struct {
 	BatchReadings int
 	// MaxPending is how many readings may wait for the disk.
 	MaxPending int
-	// MaxBytes bounds the segments on disk.
+	// MaxBytes bounds the folder: the segments and the journal, which takes 2 MiB.
 	MaxBytes int64
 	// SegmentBytes and SegmentAge say when the head segment is closed.
 	SegmentBytes int64
@@ -56,11 +61,12 @@ func (c *Config) Validate() error {
 	}
 	check(c.Dir != "", "dir: empty: want the buffer's folder")
 	check(c.Edge != "" && len(c.Edge) <= traffic.MaxIDBytes, "edge: %q is not allowed: want a name of at most %d bytes", c.Edge, traffic.MaxIDBytes)
+	check(!c.ClockUnknown || c.BootID != BootID{}, "boot id: absent: want one as long as the clock is unknown")
 	check(c.CommitInterval >= 0 && c.CommitInterval <= time.Minute, "commit interval: %s is not allowed: want 0 to 1m", c.CommitInterval)
 	check(c.BatchReadings > 0 && c.BatchReadings <= wire.MaxBatchReadings, "batch readings: %d is not allowed: want 1 to %d", c.BatchReadings, wire.MaxBatchReadings)
 	check(c.MaxPending >= c.BatchReadings, "max pending: %d is not allowed: want at least one batch (%d)", c.MaxPending, c.BatchReadings)
 	check(c.SegmentBytes >= 64<<10, "segment bytes: %d is not allowed: want at least 65536", c.SegmentBytes)
-	check(c.MaxBytes >= minSegments*c.SegmentBytes, "max bytes: %d is not allowed: want at least %d segments of %d bytes", c.MaxBytes, minSegments, c.SegmentBytes)
+	check(c.MaxBytes >= journalBytes+minSegments*c.SegmentBytes, "max bytes: %d is not allowed: want at least %d and %d segments of %d bytes", c.MaxBytes, journalBytes, minSegments, c.SegmentBytes)
 	check(c.SegmentAge > 0, "segment age: %s is not allowed: want more than 0", c.SegmentAge)
 	return errors.Join(errs...)
 }

@@ -22,8 +22,8 @@ func (b *Buffer) Since(t time.Time) Cursor {
 	looked := 0
 	for _, r := range b.newestFirst() {
 		for n := r.next; n > r.s.first; n-- {
-			at := Cursor{r.s.ordinal, n - 1}
-			if looked++; looked > maxSince || b.shut {
+			at := Cursor{r.s.ordinal, r.s.epoch, n - 1}
+			if looked++; looked > maxSince || b.shut || r.s.stamps {
 				return at
 			}
 			if e, err := b.fetch(r.s, n-1, false); err != nil || e.key.at.Before(t) {

@@ -32,9 +32,14 @@ func newMetrics(reg prometheus.Registerer, b *Buffer) *metrics {
 			}
 			return max(0, time.Since(s.Oldest).Seconds())
 		})
+	gauge("cityflow_edge_buffer_undated_batches", "Batches that wait until the time is known.",
+		func(s Stats) float64 { return float64(s.Undated) })
 	f.NewCounterFunc(prometheus.CounterOpts{
-		Name: "cityflow_edge_buffer_written_bytes_total", Help: "Bytes of encoded batches written; the disk sees several times as many.",
+		Name: "cityflow_edge_buffer_written_bytes_total", Help: "Bytes that the disk was given, in whole pages: what wears an SD card.",
 	}, func() float64 { return float64(b.commit.written.Load()) })
+	f.NewCounterFunc(prometheus.CounterOpts{
+		Name: "cityflow_edge_buffer_syncs_total", Help: "How often the disk was made to keep what it was given.",
+	}, func() float64 { return float64(b.commit.syncs.Load()) })
 	return &metrics{
 		readings: f.NewCounter(prometheus.CounterOpts{
 			Name: "cityflow_edge_buffer_readings_total", Help: "Readings written and synced to disk.",

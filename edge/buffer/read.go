@@ -11,7 +11,7 @@ import (
 
 // A Cursor is a place in the order of batches. The zero Cursor is before the oldest.
 type Cursor struct {
-	ordinal, seq uint64
+	ordinal, epoch, seq uint64
 }
 
 // A Batch is one stored batch.
@@ -29,7 +29,8 @@ type Batch struct {
 }
 
 // Next returns the first batch after a place that is not acknowledged; false when there
-// is none yet. What cannot be read is put aside, reported and passed over.
+// is none yet, or none yet whose times are known. What cannot be read is put aside,
+// reported and passed over.
 func (b *Buffer) Next(after Cursor) (Batch, bool) {
 	e, s, ok := b.after(after, true)
 	if !ok {
@@ -38,10 +39,14 @@ func (b *Buffer) Next(after Cursor) (Batch, bool) {
 	return s.batch(e), true
 }
 
-// Get returns the batch at a place again; false when it was acknowledged meanwhile.
+// Get returns the batch at a place again; false when it is not there any more: it was
+// acknowledged, thinned or evicted, or the disk lost it. Then there is nothing left to
+// send under its name.
 func (b *Buffer) Get(at Cursor) (Batch, bool) {
-	e, s, ok := b.after(Cursor{at.ordinal, at.seq - 1}, true)
-	if !ok || s.ordinal != at.ordinal || e.key.seq != at.seq {
+	before := at
+	before.seq--
+	e, s, ok := b.after(before, true)
+	if !ok || (Cursor{s.ordinal, s.epoch, e.key.seq}) != at {
 		return Batch{}, false
 	}
 	return s.batch(e), true
@@ -49,13 +54,13 @@ func (b *Buffer) Get(at Cursor) (Batch, bool) {
 
 func (s *segment) batch(e entry) Batch {
 	return Batch{
-		Cursor: Cursor{s.ordinal, e.key.seq}, Epoch: s.epoch, Seq: e.key.seq,
+		Cursor: Cursor{s.ordinal, s.epoch, e.key.seq}, Epoch: s.epoch, Seq: e.key.seq,
 		Readings: int(e.key.readings), At: e.key.at, Payload: e.value,
 	}
 }
 
-// Changed returns a channel that is closed when batches are added. Take it before
-// asking Next.
+// Changed returns a channel that is closed when there may be more for Next. Take it before
+// asking.
 func (b *Buffer) Changed() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,20 +77,23 @@ func (b *Buffer) after(c Cursor, withValue bool) (entry, *segment, bool) {
 			return entry{}, nil, false
 		}
 		e, err := b.fetch(s, n, withValue)
-		if err == nil {
+		c = Cursor{s.ordinal, s.epoch, n}
+		switch {
+		case err == nil && !e.gone:
 			return e, s, true
-		}
-		if !errors.Is(err, errDamaged) {
-			// The file system refuses: the batch is there, only not now.
+		case err == nil:
+			b.settledAcked(s, n)
+		case errors.Is(err, errDamaged):
+			b.passOver(s, n, e.key, err)
+		default: // the file system refuses: the batch is there, only not now
 			b.log.Error("cannot read a segment", "segment", s.path, "error", err)
 			return entry{}, nil, false
 		}
-		b.passOver(s, n, err)
-		c = Cursor{s.ordinal, n}
 	}
 }
 
-// locate says where the first unacknowledged batch after c is; nil when there is none.
+// locate says where the first unacknowledged batch after c is; nil when there is none
+// that may be sent.
 func (b *Buffer) locate(c Cursor) (*segment, uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,18 +102,54 @@ func (b *Buffer) locate(c Cursor) (*segment, uint64) {
 	})
 	for _, s := range b.segments[i:] {
 		from := s.first
-		if s.ordinal == c.ordinal {
+		if s.ordinal == c.ordinal && s.epoch == c.epoch {
 			from = c.seq + 1
 		}
 		if n := s.firstUnacked(from); n < s.next {
+			if !s.sendable() {
+				return nil, 0 // all that follow wait for the same
+			}
 			return s, n
 		}
 	}
 	return nil, 0
 }
 
-// fetch reads one batch and checks it. The caller holds reading.
+// fetch reads one batch and checks it. The key is filled in as far as it can be read, also
+// with an error. The caller holds reading.
 func (b *Buffer) fetch(s *segment, n uint64, withValue bool) (entry, error) {
+	e, offset, ok := b.fromJournal(s, n)
+	if !ok {
+		var err error
+		if e, err = b.fromFile(s, n, withValue); err != nil || e.gone {
+			return e, err
+		}
+	}
+	if !s.stamps {
+		return e, nil
+	}
+	if !withValue {
+		e.key = e.key.dated(offset)
+		return e, nil
+	}
+	out, err := dated(e, offset)
+	if err != nil {
+		return e, fmt.Errorf("%w: batch %d: %w", errDamaged, n, err)
+	}
+	return out, nil
+}
+
+// fromJournal finds a batch that is not settled.
+func (b *Buffer) fromJournal(s *segment, n uint64) (e entry, offset time.Duration, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n < s.settled() || n >= s.next {
+		return e, s.offset, false
+	}
+	return s.unsettled[n-s.settled()], s.offset, true
+}
+
+func (b *Buffer) fromFile(s *segment, n uint64, withValue bool) (entry, error) {
 	if s.db == nil {
 		b.closeReader()
 		if err := s.open(); err != nil {
@@ -114,23 +158,35 @@ func (b *Buffer) fetch(s *segment, n uint64, withValue bool) (entry, error) {
 		b.opened = s
 	}
 	e, err := s.read(n, withValue)
-	if err == nil && withValue && checksum(e.value) != e.key.sum {
-		return e, fmt.Errorf("%w: checksum of batch %d", errDamaged, n)
+	if err == nil && withValue && !e.gone && checksum(e.value) != e.key.sum {
+		err = fmt.Errorf("%w: checksum of batch %d", errDamaged, n)
 	}
 	return e, err
+}
+
+// settledAcked notes that a batch was acknowledged before it was settled, in an earlier
+// life. The caller holds reading.
+func (b *Buffer) settledAcked(s *segment, n uint64) {
+	b.mu.Lock()
+	s.ack(n)
+	full := b.advanceMark()
+	b.mu.Unlock()
+	if full {
+		b.retire()
+	}
 }
 
 // passOver gives up a batch that cannot be read, or all of a segment that cannot be
 // opened. The segment goes to quarantine, instead of being unlinked, when the rest
 // of it has been delivered. The caller holds reading.
-func (b *Buffer) passOver(s *segment, n uint64, cause error) {
+func (b *Buffer) passOver(s *segment, n uint64, k key, cause error) {
 	if s.lost == 0 {
 		b.log.Error("a segment is damaged: passing over what cannot be read", "segment", s.path, "batch", n, "cause", cause)
 	}
 	b.mu.Lock()
 	last := n
 	if s.db == nil {
-		last = s.next - 1
+		last = s.settled() - 1
 	}
 	for ; n <= last; n++ {
 		if s.ack(n) {
@@ -138,6 +194,7 @@ func (b *Buffer) passOver(s *segment, n uint64, cause error) {
 			b.met.lost.Inc()
 		}
 	}
+	b.advanceMark()
 	b.mu.Unlock()
 	b.retire()
 }
@@ -194,15 +251,14 @@ func (b *Buffer) advanceMark() (full bool) {
 	return full
 }
 
-// retire unlinks the segments that nothing is to be delivered from. The newest stays, for
-// the numbers that it remembers. The caller holds reading.
+// retire unlinks the segments that nothing is to be delivered from, except for the one that
+// batches are added to. The caller holds reading.
 func (b *Buffer) retire() {
 	b.mu.Lock()
 	var gone []*segment
-	newest := len(b.segments) - 1
 	keep := b.segments[:0:0]
-	for i, s := range b.segments {
-		if i == newest || s.unacked() > 0 {
+	for _, s := range b.segments {
+		if s.head || s.unacked() > 0 {
 			keep = append(keep, s)
 			continue
 		}
@@ -221,10 +277,17 @@ func (b *Buffer) unlink(s *segment) {
 		b.opened = nil
 	}
 	s.close()
+	if s.path == "" {
+		return
+	}
 	if s.lost > 0 {
 		b.quarantine(s, fmt.Errorf("%w: %d of %d batches could not be read", errDamaged, s.lost, s.batches()))
 		return
 	}
+	b.removeFile(s)
+}
+
+func (b *Buffer) removeFile(s *segment) {
 	if err := os.Remove(s.path); err != nil {
 		b.log.Warn("cannot remove a delivered segment", "error", err)
 	}

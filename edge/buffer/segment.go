@@ -1,10 +1,8 @@
 package buffer
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,40 +14,42 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// segmentFormat is the version of the segment files that are written.
-const segmentFormat = 1
-
-// The two buckets of a segment. meta is small enough to live inside the root page, so
-// that noting the mark with a commit dirties no further page.
+// The two buckets of a segment file. meta is small enough to live inside the root page.
 const (
 	metaBucket  = "meta"
 	batchBucket = "batches"
 	keyHeader   = "segment"
-	keyMark     = "acked"
+	keyState    = "state"
 )
 
 // errDamaged marks a segment whose content cannot be trusted.
 var errDamaged = errors.New("damaged")
 
-// A mark says that all batches up to Seq of an epoch, and all older epochs, were
-// acknowledged.
-type mark struct{ epoch, seq uint64 }
-
-// A segment is one file. What is not its database is guarded by Buffer.mu.
+// A segment is a run of batches that will be, or is, one file. What is not its database
+// is guarded by Buffer.mu.
 type segment struct {
-	ordinal uint64
-	path    string
-	epoch   uint64
-	// first is the number of the first batch; next that of the one after the last.
-	first, next uint64
-	created     time.Time
+	header
+	// path is empty until something of the segment is in a file of its own.
+	path string
+	// next is the number after the last batch.
+	next uint64
 	// bytes is what the file takes on disk.
 	bytes int64
+	// last is the latest time of a reading in the last batch.
+	last time.Time
 	// acked has a bit for each acknowledged batch; nil while there is none.
 	acked    []uint64
 	ackedNum uint64
+	// unsettled are the last batches, which are in the journal and not in the file.
+	unsettled      []entry
+	unsettledBytes int64
+	// head says that the committer adds batches.
+	head bool
 	// lost counts the batches that could not be read; the file is evidence then.
 	lost uint64
+	// resolved and offset are what the clock was behind, for a segment of stamps.
+	resolved bool
+	offset   time.Duration
 
 	// db is open for writing in the head, for reading where the reader is, and nil
 	// elsewhere. Buffer.reading guards it; the committer may use the head's.
@@ -59,6 +59,12 @@ type segment struct {
 func (s *segment) batches() uint64   { return s.next - s.first }
 func (s *segment) unacked() uint64   { return s.batches() - s.ackedNum }
 func (s *segment) has(n uint64) bool { return n >= s.first && n < s.next }
+
+// settled is the number after the last batch that is in the file.
+func (s *segment) settled() uint64 { return s.next - uint64(len(s.unsettled)) }
+
+// sendable reports whether the times of the readings are known.
+func (s *segment) sendable() bool { return !s.stamps || s.resolved }
 
 func (s *segment) isAcked(n uint64) bool {
 	i := n - s.first
@@ -91,71 +97,97 @@ func (s *segment) firstUnacked(n uint64) uint64 {
 	return n
 }
 
-func segmentPath(dir string, ordinal uint64) string {
-	return filepath.Join(dir, fmt.Sprintf("%010d.seg", ordinal))
-}
+// state is what a file says about itself when all batches are in it. The caller holds
+// Buffer.mu, or has the segment for itself.
+func (s *segment) state(m mark) state { return state{mark: m, next: s.next, last: s.last} }
 
-// createSegment makes an empty segment; a crash leaves either nothing but a temporary
-// file or a whole segment.
-func createSegment(dir string, s *segment, limit int64, m mark) error {
-	s.path = segmentPath(dir, s.ordinal)
-	tmp := s.path + ".tmp"
-	db, err := bolt.Open(tmp, 0o640, &bolt.Options{
+// create makes the segment's file with its first batches in it; a crash leaves either
+// nothing but a temporary file or a whole segment. The database is open afterwards.
+func (s *segment) create(dir string, limit int64, entries []entry, st state) (db *bolt.DB, c cost, err error) {
+	path := filepath.Join(dir, s.fileName())
+	tmp := path + tmpSuffix
+	_ = os.Remove(tmp) // what an earlier attempt left
+	db, err = bolt.Open(tmp, 0o640, &bolt.Options{
 		Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
 		InitialMmapSize: int(2 * limit), NoStatistics: true,
 	})
 	if err != nil {
 		_ = os.Remove(tmp)
-		return fmt.Errorf("create segment: %w", err)
+		return nil, c, fmt.Errorf("create segment: %w", err)
 	}
 	db.AllocSize = 1 << 20
-	err = db.Update(func(tx *bolt.Tx) error {
-		s.bytes = tx.Size()
-		meta, err := tx.CreateBucket([]byte(metaBucket))
-		if err != nil {
-			return err
-		}
-		if _, err = tx.CreateBucket([]byte(batchBucket)); err != nil {
-			return err
-		}
-		return errors.Join(meta.Put([]byte(keyHeader), s.header()), putMark(meta, m))
-	})
-	if err = errors.Join(err, os.Rename(tmp, s.path), syncDir(dir)); err != nil {
+	c, err = write(db, s.header.encode(), entries, st)
+	if err == nil {
+		err = errors.Join(os.Rename(tmp, path), syncDir(dir))
+	}
+	if err != nil {
 		_ = db.Close()
 		_ = os.Remove(tmp)
-		_ = os.Remove(s.path)
-		return fmt.Errorf("create segment: %w", err)
+		_ = os.Remove(path)
+		return nil, c, fmt.Errorf("create segment: %w", err)
 	}
-	s.db, s.next = db, s.first
-	return nil
+	c.add(cost{bytes: 4 * int64(os.Getpagesize()), syncs: 2})
+	return db, c, nil
 }
+
+const tmpSuffix = ".tmp"
 
 // lockTimeout is how long to wait for another process that has a segment open.
 const lockTimeout = time.Second
 
-func (s *segment) header() []byte {
-	h := []byte{segmentFormat}
-	h = binary.BigEndian.AppendUint64(h, s.epoch)
-	h = binary.BigEndian.AppendUint64(h, s.first)
-	return binary.BigEndian.AppendUint64(h, uint64(s.created.UnixMicro()))
+// A cost is what some writing took of the disk.
+type cost struct {
+	bytes int64
+	syncs int64
+	// size is how large the file is now.
+	size int64
 }
 
-func (s *segment) parseHeader(h []byte) error {
-	if len(h) > 0 && h[0] > segmentFormat {
-		return fmt.Errorf("format %d: this program reads %d: a newer version wrote it; use that, or another folder", h[0], segmentFormat)
+func (c *cost) add(d cost) {
+	c.bytes, c.syncs = c.bytes+d.bytes, c.syncs+d.syncs
+	if d.size != 0 {
+		c.size = d.size
 	}
-	if len(h) != 25 || h[0] != segmentFormat {
-		return fmt.Errorf("%w: header % x", errDamaged, h)
-	}
-	s.epoch = binary.BigEndian.Uint64(h[1:])
-	s.first = binary.BigEndian.Uint64(h[9:])
-	s.created = time.UnixMicro(int64(binary.BigEndian.Uint64(h[17:])))
-	return nil
 }
 
-func putMark(meta *bolt.Bucket, m mark) error {
-	v := binary.BigEndian.AppendUint64(nil, m.epoch)
-	return meta.Put([]byte(keyMark), binary.BigEndian.AppendUint64(v, m.seq))
+// write puts batches and the state, and the header where there is one, into a database in
+// one synced transaction. After an error nobody knows what the file holds.
+func write(db *bolt.DB, header []byte, entries []entry, st state) (c cost, err error) {
+	tx, err := db.Begin(true)
+	if err != nil {
+		return c, err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after a commit
+	meta, err := tx.CreateBucketIfNotExists([]byte(metaBucket))
+	if err != nil {
+		return c, err
+	}
+	batches, err := tx.CreateBucketIfNotExists([]byte(batchBucket))
+	if err != nil {
+		return c, err
+	}
+	batches.FillPercent = 1 // keys only ever grow
+	for _, e := range entries {
+		if err := batches.Put(e.key.encode(), e.value); err != nil {
+			return c, err
+		}
+	}
+	if header != nil {
+		err = meta.Put([]byte(keyHeader), header)
+	}
+	if err = errors.Join(err, meta.Put([]byte(keyState), st.encode())); err != nil {
+		return c, err
+	}
+	if err := tx.Commit(); err != nil {
+		return c, err
+	}
+	stats := tx.Stats()
+	c.bytes, c.syncs = stats.GetPageAlloc()+int64(db.Info().PageSize), 2
+	err = db.View(func(tx *bolt.Tx) error {
+		c.size = tx.Size()
+		return nil
+	})
+	return c, err
 }
 
 // open opens a closed segment for reading. An error that is not the file system's is
@@ -206,69 +238,34 @@ func (s *segment) load() (m mark, err error) {
 			if meta == nil || batches == nil {
 				return fmt.Errorf("%w: a bucket is missing", errDamaged)
 			}
-			if err := s.parseHeader(meta.Get([]byte(keyHeader))); err != nil {
+			if err := s.parse(meta.Get([]byte(keyHeader))); err != nil {
 				return err
 			}
-			if v := meta.Get([]byte(keyMark)); len(v) == 16 {
-				m = mark{binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])}
+			st, ok := parseState(meta.Get([]byte(keyState)))
+			if !ok || st.next <= s.first {
+				return fmt.Errorf("%w: state % x", errDamaged, meta.Get([]byte(keyState)))
 			}
-			s.bytes = tx.Size()
-			s.next = s.first
-			if last, _ := batches.Cursor().Last(); last != nil {
-				k, ok := parseKey(last)
-				if !ok || k.seq < s.first {
-					return fmt.Errorf("%w: key % x", errDamaged, last)
-				}
-				s.next = k.seq + 1
-			}
+			m, s.next, s.last, s.bytes = st.mark, st.next, st.last, tx.Size()
 			return nil
 		})
 	})
 }
 
-// An entry is one batch as it is stored.
-type entry struct {
-	key   key
-	value []byte
-}
-
-// append writes batches and the mark in one synced transaction. After an error
-// nobody knows what the file holds, until load looks.
-func (s *segment) append(entries []entry, m mark) (bytes int64, err error) {
-	err = s.db.Update(func(tx *bolt.Tx) error {
-		batches := tx.Bucket([]byte(batchBucket))
-		batches.FillPercent = 1 // keys only ever grow
-		for _, e := range entries {
-			if err := batches.Put(e.key.encode(), e.value); err != nil {
-				return err
-			}
-		}
-		return putMark(tx.Bucket([]byte(metaBucket)), m)
-	})
-	if err != nil {
-		return 0, err
-	}
-	err = s.db.View(func(tx *bolt.Tx) error {
-		bytes = tx.Size()
-		return nil
-	})
-	return bytes, err
-}
-
-// read returns batch n, which may be any in the segment. The value is a copy, nil when
-// only the key is wanted.
+// read returns batch n, which may be any in the file. The value is a copy, nil when only
+// the key is wanted and of an entry that says no more than that the batch existed.
 func (s *segment) read(n uint64, withValue bool) (e entry, err error) {
 	if err = s.open(); err != nil {
 		return e, err
 	}
 	return e, guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
-			seek := binary.BigEndian.AppendUint64(nil, n)
-			k, v := tx.Bucket([]byte(batchBucket)).Cursor().Seek(seek)
+			k, v := tx.Bucket([]byte(batchBucket)).Cursor().Seek(seekKey(n))
 			var ok bool
 			if e.key, ok = parseKey(k); !ok || e.key.seq != n {
+				e.key = key{}
 				return fmt.Errorf("%w: batch %d is missing", errDamaged, n)
 			}
+			e.gone = len(v) == 0
 			if withValue {
 				e.value = append([]byte(nil), v...)
 			}
@@ -276,40 +273,6 @@ func (s *segment) read(n uint64, withValue bool) (e entry, err error) {
 		})
 	})
 }
-
-// A key names one batch, and says what can be known without decoding it.
-type key struct {
-	seq uint64
-	// at is when the batch was written.
-	at       time.Time
-	readings uint32
-	// sum is the CRC-32C of the value.
-	sum uint32
-}
-
-const keyBytes = 24
-
-func (k key) encode() []byte {
-	b := make([]byte, 0, keyBytes)
-	b = binary.BigEndian.AppendUint64(b, k.seq)
-	b = binary.BigEndian.AppendUint64(b, uint64(k.at.UnixMicro()))
-	b = binary.BigEndian.AppendUint32(b, k.readings)
-	return binary.BigEndian.AppendUint32(b, k.sum)
-}
-
-func parseKey(b []byte) (k key, ok bool) {
-	if len(b) != keyBytes {
-		return k, false
-	}
-	return key{
-		seq:      binary.BigEndian.Uint64(b),
-		at:       time.UnixMicro(int64(binary.BigEndian.Uint64(b[8:]))),
-		readings: binary.BigEndian.Uint32(b[16:]),
-		sum:      binary.BigEndian.Uint32(b[20:]),
-	}, true
-}
-
-func checksum(v []byte) uint32 { return crc32.Checksum(v, crc32.MakeTable(crc32.Castagnoli)) }
 
 // guard turns a panic of bbolt on a page that makes no sense, and the fault on one that
 // lies beyond the end of the file, into errDamaged.
@@ -321,12 +284,4 @@ func guard(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -1,0 +1,37 @@
+package buffer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// syncData makes written data durable. The size of a file that was written whole before
+// does not change, so its own record need not be written.
+func syncData(f *os.File) error {
+	for {
+		if err := syscall.Fdatasync(int(f.Fd())); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// lockFile keeps other processes out of the folder until f is closed. One that was killed
+// a moment ago may take that long to go.
+func lockFile(f *os.File) error {
+	for end := time.Now().Add(lockTimeout); ; time.Sleep(lockTimeout / 20) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("another process is using %s: stop it, or give this one another folder", filepath.Dir(f.Name()))
+		}
+	}
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package buffer
+
+import "os"
+
+// syncData makes written data durable.
+func syncData(f *os.File) error { return f.Sync() }
+
+// lockFile does nothing: bbolt's own locks on the segments are all there is.
+func lockFile(*os.File) error { return nil }
