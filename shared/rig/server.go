@@ -152,6 +152,18 @@ func (s *Server) Kill(t testing.TB) {
 	s.finish(t, syscall.SIGKILL)
 }
 
+// Reload sends SIGHUP, on which servers read their files again. It does not wait for
+// that.
+func (s *Server) Reload(t testing.TB) {
+	t.Helper()
+	if s.child == nil {
+		t.Fatalf("reload %s: it is not running", s.cmd.name)
+	}
+	if err := s.child.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatalf("reload %s: %v", s.cmd.name, err)
+	}
+}
+
 func (s *Server) finish(t testing.TB, sig syscall.Signal) {
 	t.Helper()
 	if s.child == nil {
