@@ -84,6 +84,9 @@ func Open(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Buffer, err
 	}
 	b.commit.epoch, b.commit.seq = newEpoch(), 1
 	b.boots, b.bytes = boots{}, journalBytes
+	if cfg.Now != nil {
+		b.now = cfg.Now
+	}
 	b.met = newMetrics(reg, b)
 	if err := b.recover(); err != nil {
 		return nil, fmt.Errorf("open buffer %s: %w", cfg.Dir, err)

@@ -20,6 +20,8 @@ type Config struct {
 	// text.
 	BootID       BootID
 	ClockUnknown bool
+	// Now is the time, a stamp while it is unknown; nil takes the machine's clock.
+	Now func() time.Time
 	// CommitInterval is how long readings may wait for others before they are
 	// written together. It spares SD cards; 0 writes as soon as the disk is free.
 	CommitInterval time.Duration
