@@ -64,10 +64,10 @@ func (s *Store) Append(ctx context.Context, d store.Delivery) (store.Appended, e
 				out = a.out
 				return nil
 			}
-			if how == merging || !hasCode(err, codeUnique, codeNoPartition) {
+			if how == merging || !hasCode(err, codeUnique, codeNoPartition, codeNoTable) {
 				return err
 			}
-			if hasCode(err, codeNoPartition) {
+			if hasCode(err, codeNoPartition, codeNoTable) {
 				s.rooms.forget()
 			}
 			how++
@@ -176,7 +176,7 @@ func (a *appending) store(ctx context.Context) error {
 	if len(a.fresh) == 0 {
 		return nil
 	}
-	return copyOffers(ctx, a.conn.Conn().PgConn(), a.fresh)
+	return copyOffers(ctx, a.conn.Conn().PgConn(), a.s.rooms.table(a.fresh), a.fresh)
 }
 
 // lookUp returns which of the given offers are in the table. LIMIT keeps the planner
@@ -277,7 +277,7 @@ func (a *appending) finish(ctx context.Context) error {
 	a.out.New = len(a.fresh)
 	if roads != nil {
 		a.out.Latest = roads.states()
-		a.s.memory.keep(a.revision, len(roads.changed) > 0, roads.known, roads.pairs)
+		a.s.memory.keep(a.revision, roads)
 	}
 	return nil
 }

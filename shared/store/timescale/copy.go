@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	copyReadings = `COPY traffic_raw (ts, sensor_id, road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id) FROM STDIN BINARY`
+	copyReadings = `COPY %s (ts, sensor_id, road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id) FROM STDIN BINARY`
 	// copyColumns is the number of columns in it.
 	copyColumns = 9
 	// copyHead is the signature of PostgreSQL's binary COPY format, no flags and
@@ -25,16 +25,16 @@ const (
 	postgresEpoch = 946_684_800_000_000
 )
 
-// copyOffers writes offers straight into traffic_raw. It fails as a whole when one of
+// copyOffers writes offers straight into a table. It fails as a whole when one of
 // them is there.
-func copyOffers(ctx context.Context, conn *pgconn.PgConn, offers []row.Offer) error {
+func copyOffers(ctx context.Context, conn *pgconn.PgConn, table string, offers []row.Offer) error {
 	b := make([]byte, 0, len(copyHead)+len(offers)*160+2)
 	b = append(b, copyHead...)
 	for i := range offers {
 		b = appendOffer(b, &offers[i])
 	}
 	b = binary.BigEndian.AppendUint16(b, math.MaxUint16) // the end
-	tag, err := conn.CopyFrom(ctx, bytes.NewReader(b), copyReadings)
+	tag, err := conn.CopyFrom(ctx, bytes.NewReader(b), fmt.Sprintf(copyReadings, table))
 	if err == nil && tag.RowsAffected() != int64(len(offers)) {
 		err = fmt.Errorf("%d of %d rows were copied", tag.RowsAffected(), len(offers))
 	}

@@ -21,64 +21,103 @@ func slot(at int64) int64 { return at - ((at%slotMicros)+slotMicros)%slotMicros 
 
 // roadChanges is what new readings change of their roads.
 type roadChanges struct {
-	known   map[string]knownRoad // as it will be
-	changed []placed             // by road
-	newest  []*row.Offer         // the newest of each road, by road
-	pairs   map[pair]struct{}    // that are new
-	moved   map[string]bool      // the roads whose newest state moved, once that is known
+	all     []*roadNews       // every road that was heard of, by road
+	changed []*roadNews       // those of which something new was said, by road
+	newest  []*row.Offer      // the newest of each road, by road
+	pairs   map[pair]struct{} // that are new
+	moved   map[string]bool   // the roads whose newest state moved, once that is known
 }
 
-// placed is what was said about a road that was not known of it.
-type placed struct {
-	road, label string
-	lat, lng    traffic.Value
+// roadNews is one road, what is known of it, and what new readings say.
+type roadNews struct {
+	id     string
+	known  knownRoad
+	exists bool
+	newest *row.Offer
+	// label and place are the last ones that said so, nil when none did.
+	label, place *row.Offer
 }
 
 // followRoads finds out what the new readings change. It asks the database about
 // roads that this process does not remember.
 func (a *appending) followRoads(ctx context.Context) (*roadChanges, error) {
-	known, missing := a.s.memory.recall(a.revision, a.fresh)
-	exists, err := a.loadRoads(ctx, known, missing)
-	if err != nil {
-		return nil, err
-	}
-	c := &roadChanges{known: known, pairs: a.s.memory.newPairs(a.fresh), moved: map[string]bool{}}
-	said := map[string]*placed{}
-	newest := map[string]*row.Offer{}
-	for _, o := range inOrder(a.fresh, len(a.d.Readings)) {
-		k := known[o.Road]
-		if p := k.hear(o); p != nil || !exists(o.Road) {
-			said[o.Road] = cmp.Or(said[o.Road], &placed{road: o.Road}).over(p)
+	c := &roadChanges{moved: map[string]bool{}}
+	byRoad := c.group(a.fresh)
+	c.pairs = a.s.memory.newPairs(a.fresh)
+	if missing := a.s.memory.recall(a.revision, c.all); len(missing) > 0 {
+		if err := a.loadRoads(ctx, byRoad, missing); err != nil {
+			return nil, err
 		}
-		if o.At > k.latest {
-			k.latest, newest[o.Road] = o.At, o
+	}
+	for _, n := range c.all {
+		if n.newest.At > n.known.latest {
+			n.known.latest = n.newest.At
+			c.newest = append(c.newest, n.newest)
 		}
-		known[o.Road] = k
+		if n.news() || !n.exists {
+			c.changed = append(c.changed, n)
+		}
 	}
-	for _, p := range said {
-		c.changed = append(c.changed, *p)
-	}
-	slices.SortFunc(c.changed, func(a, b placed) int { return strings.Compare(a.road, b.road) })
-	for _, o := range newest {
-		c.newest = append(c.newest, o)
-	}
-	slices.SortFunc(c.newest, func(a, b *row.Offer) int { return strings.Compare(a.Road, b.Road) })
 	return c, nil
 }
 
-// loadRoads adds the missing roads to what is known and returns whether a road exists.
-func (a *appending) loadRoads(ctx context.Context, known map[string]knownRoad, missing []string) (exists func(road string) bool, err error) {
-	if len(missing) == 0 {
-		return func(string) bool { return true }, nil
+// group sorts what readings say by road. Readings of one sensor follow each other.
+func (c *roadChanges) group(fresh []row.Offer) map[string]*roadNews {
+	byRoad := map[string]*roadNews{}
+	var n *roadNews
+	for i := range fresh {
+		o := &fresh[i]
+		if n == nil || n.id != o.Road {
+			if n = byRoad[o.Road]; n == nil {
+				n = &roadNews{id: o.Road, newest: o}
+				byRoad[o.Road] = n
+				c.all = append(c.all, n)
+			}
+		}
+		n.hear(o)
 	}
-	absent := make(map[string]bool, len(missing))
-	for _, id := range missing {
-		absent[id] = true
+	slices.SortFunc(c.all, func(a, b *roadNews) int { return strings.Compare(a.id, b.id) })
+	return byRoad
+}
+
+// hear takes over what a reading says, in whatever order they come.
+func (n *roadNews) hear(o *row.Offer) {
+	if o.At > n.newest.At || o.At == n.newest.At && o.Order < n.newest.Order {
+		n.newest = o
 	}
+	p := o.R.Place
+	if p == nil {
+		return
+	}
+	if p.Label != "" && (n.label == nil || o.Order > n.label.Order) {
+		n.label = o
+	}
+	if p.Lat.Known() && (n.place == nil || o.Order > n.place.Order) {
+		n.place = o
+	}
+}
+
+// news takes over what was said and reports whether that is new.
+func (n *roadNews) news() (news bool) {
+	if n.label != nil {
+		if label := row.Text(n.label.R.Place.Label); label != n.known.label {
+			n.known.label, news = label, true
+		}
+	}
+	if n.place != nil {
+		if p := n.place.R.Place; p.Lat != n.known.lat || p.Lng != n.known.lng {
+			n.known.lat, n.known.lng, news = p.Lat, p.Lng, true
+		}
+	}
+	return news
+}
+
+// loadRoads asks for the roads that are not remembered.
+func (a *appending) loadRoads(ctx context.Context, byRoad map[string]*roadNews, missing []string) error {
 	rows, err := a.conn.Query(ctx, `SELECT r.road_id, r.label, r.lat, r.lng, l.ts
 		FROM roads r LEFT JOIN road_latest l ON l.road_id = r.road_id WHERE r.road_id = ANY($1)`, missing)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -86,57 +125,15 @@ func (a *appending) loadRoads(ctx context.Context, known map[string]knownRoad, m
 		var k knownRoad
 		var latest *time.Time
 		if err := rows.Scan(&id, &k.label, (*value)(&k.lat), (*value)(&k.lng), &latest); err != nil {
-			return nil, err
+			return err
 		}
 		k.latest = math.MinInt64
 		if latest != nil {
 			k.latest = row.Micros(*latest)
 		}
-		known[id] = k
-		delete(absent, id)
+		byRoad[id].known, byRoad[id].exists = k, true
 	}
-	return func(road string) bool { return !absent[road] }, rows.Err()
-}
-
-// hear takes over what a reading says about its road and returns it if that is news.
-func (k *knownRoad) hear(o *row.Offer) *traffic.Place {
-	p := o.R.Place
-	if p == nil {
-		return nil
-	}
-	label := row.Text(p.Label)
-	news := false
-	if label != "" && label != k.label {
-		k.label, news = label, true
-	}
-	if p.Lat.Known() && (p.Lat != k.lat || p.Lng != k.lng) {
-		k.lat, k.lng, news = p.Lat, p.Lng, true
-	}
-	if !news {
-		return nil
-	}
-	return p
-}
-
-// over lays what a reading says over what earlier ones said.
-func (p *placed) over(said *traffic.Place) *placed {
-	if said == nil {
-		return p
-	}
-	p.label = cmp.Or(row.Text(said.Label), p.label)
-	if said.Lat.Known() {
-		p.lat, p.lng = said.Lat, said.Lng
-	}
-	return p
-}
-
-// inOrder returns the offers in the order in which they were offered.
-func inOrder(offers []row.Offer, n int) []*row.Offer {
-	at := make([]*row.Offer, n)
-	for i := range offers {
-		at[offers[i].Order] = &offers[i]
-	}
-	return slices.DeleteFunc(at, func(o *row.Offer) bool { return o == nil })
+	return rows.Err()
 }
 
 const putPlaces = `
@@ -160,11 +157,24 @@ RETURNING road_id`
 // them.
 func (c *roadChanges) queue(b *pgx.Batch, now time.Time) {
 	if len(c.changed) > 0 {
+		said := func(get func(*traffic.Place) traffic.Value) any {
+			return floats(c.changed, func(n **roadNews) traffic.Value {
+				if (*n).place == nil {
+					return traffic.Value{}
+				}
+				return get((*n).place.R.Place)
+			})
+		}
 		b.Queue(putPlaces,
-			column(c.changed, func(p *placed) string { return p.road }),
-			column(c.changed, func(p *placed) string { return p.label }),
-			floats(c.changed, func(p *placed) traffic.Value { return p.lat }),
-			floats(c.changed, func(p *placed) traffic.Value { return p.lng }), now)
+			column(c.changed, func(n **roadNews) string { return (*n).id }),
+			column(c.changed, func(n **roadNews) string {
+				if (*n).label == nil {
+					return ""
+				}
+				return row.Text((*n).label.R.Place.Label)
+			}),
+			said(func(p *traffic.Place) traffic.Value { return p.Lat }),
+			said(func(p *traffic.Place) traffic.Value { return p.Lng }), now)
 		b.Queue(bumpRevision)
 	}
 	if len(c.pairs) > 0 {

@@ -44,29 +44,22 @@ func newMemory() *memory {
 	return &memory{roads: map[string]knownRoad{}, pairs: map[pair]struct{}{}, wary: map[string]int{}}
 }
 
-// recall returns what is known of the roads of these offers at a revision, and the
-// roads of which nothing is known.
-func (m *memory) recall(revision int64, offers []row.Offer) (known map[string]knownRoad, missing []string) {
+// recall fills in what is known of roads at a revision and returns those of which
+// nothing is.
+func (m *memory) recall(revision int64, roads []*roadNews) (missing []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.revision != revision {
 		clear(m.roads)
 		m.revision = revision
 	}
-	known = map[string]knownRoad{}
-	for i := range offers {
-		id := offers[i].Road
-		if _, ok := known[id]; ok {
-			continue
+	for _, n := range roads {
+		if n.known, n.exists = m.roads[n.id]; !n.exists {
+			n.known.latest = math.MinInt64
+			missing = append(missing, n.id)
 		}
-		k, ok := m.roads[id]
-		if !ok {
-			k.latest = math.MinInt64
-			missing = append(missing, id)
-		}
-		known[id] = k
 	}
-	return known, missing
+	return missing
 }
 
 // newPairs returns the pairs that are not known to exist.
@@ -74,8 +67,13 @@ func (m *memory) newPairs(offers []row.Offer) map[pair]struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := map[pair]struct{}{}
+	var last pair
 	for i := range offers {
 		p := pair{offers[i].Road, offers[i].Sensor}
+		if p == last {
+			continue
+		}
+		last = p
 		if _, ok := m.pairs[p]; !ok {
 			out[p] = struct{}{}
 		}
@@ -85,33 +83,28 @@ func (m *memory) newPairs(offers []row.Offer) map[pair]struct{} {
 
 // keep takes over what a transaction has committed. It read the roads at a
 // revision, and made the next one if it changed them.
-func (m *memory) keep(revision int64, changed bool, known map[string]knownRoad, pairs map[pair]struct{}) {
+func (m *memory) keep(revision int64, c *roadChanges) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.pairs) > maxRemembered {
 		clear(m.pairs)
 	}
-	maps.Copy(m.pairs, pairs)
+	maps.Copy(m.pairs, c.pairs)
 	if len(m.roads) > maxRemembered {
 		clear(m.roads)
 	}
 	if m.revision != revision {
 		return // others have been faster: what is known here may be old
 	}
-	if changed {
+	if len(c.changed) > 0 {
 		m.revision++
 	}
-	for id, k := range known {
-		k.latest = max(k.latest, m.latest(id))
-		m.roads[id] = k
+	for _, n := range c.all {
+		if old, ok := m.roads[n.id]; ok {
+			n.known.latest = max(n.known.latest, old.latest)
+		}
+		m.roads[n.id] = n.known
 	}
-}
-
-func (m *memory) latest(road string) int64 {
-	if k, ok := m.roads[road]; ok {
-		return k.latest
-	}
-	return math.MinInt64
 }
 
 // suspects returns whether duplicates are expected, by edge.

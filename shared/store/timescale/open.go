@@ -220,6 +220,7 @@ const (
 	codeDeadlock      = "40P01"
 	// codeNoPartition is also that of every other broken CHECK; traffic_raw has none.
 	codeNoPartition = "23514"
+	codeNoTable     = "42P01"
 )
 
 func hasCode(err error, codes ...string) bool {

@@ -18,7 +18,7 @@ const dailyFor = 62 * 24 * time.Hour
 // rooms remembers which days have a partition in traffic_raw.
 type rooms struct {
 	mu   sync.Mutex
-	days map[int64]bool // guarded by mu
+	days map[int64]string // guarded by mu; the partition of each day
 }
 
 func (r *rooms) forget() {
@@ -34,22 +34,34 @@ func (r *rooms) missing(offers []row.Offer) (days []int64) {
 	defer r.mu.Unlock()
 	for i := range offers {
 		d := day(offers[i].At)
-		if (i == 0 || d != day(offers[i-1].At)) && !r.days[d] {
+		if (i == 0 || d != day(offers[i-1].At)) && r.days[d] == "" {
 			days = append(days, d)
 		}
 	}
 	return days
 }
 
-func (r *rooms) remember(days []int64) {
+func (r *rooms) remember(days []int64, list partitionList) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.days == nil || len(r.days) > maxRemembered {
-		r.days = map[int64]bool{}
+		r.days = map[int64]string{}
 	}
 	for _, d := range days {
-		r.days[d] = true
+		r.days[d] = list.holding(row.Time(d * dayMicros))
 	}
+}
+
+// table is where offers, which are sorted by day, go with the least detour: if
+// they are all of one day, that is its partition.
+func (r *rooms) table(offers []row.Offer) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first, last := day(offers[0].At), day(offers[len(offers)-1].At)
+	if name := r.days[first]; first == last && name != "" {
+		return name
+	}
+	return "traffic_raw"
 }
 
 // makeRoom makes sure that there is a partition for every offer.
@@ -61,10 +73,11 @@ func (s *Store) makeRoom(ctx context.Context, offers []row.Offer) error {
 	if len(days) == 0 {
 		return nil
 	}
-	if err := s.makePartitions(ctx, days); err != nil {
+	there, err := s.makePartitions(ctx, days)
+	if err != nil {
 		return fmt.Errorf("make partitions: %w", err)
 	}
-	s.rooms.remember(days)
+	s.rooms.remember(days, there)
 	return nil
 }
 
@@ -72,13 +85,12 @@ func (s *Store) makeRoom(ctx context.Context, offers []row.Offer) error {
 const partitionLock = migrationLock + 1
 
 // makePartitions makes the partitions of the given days that are not there.
-func (s *Store) makePartitions(ctx context.Context, days []int64) error {
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+func (s *Store) makePartitions(ctx context.Context, days []int64) (there partitionList, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(partitionLock)); err != nil {
 			return err
 		}
-		there, err := partitions(ctx, tx)
-		if err != nil {
+		if there, err = partitions(ctx, tx); err != nil {
 			return err
 		}
 		for _, d := range days {
@@ -99,6 +111,7 @@ func (s *Store) makePartitions(ctx context.Context, days []int64) error {
 		}
 		return nil
 	})
+	return there, err
 }
 
 // A partition is a row of the table of that name.
@@ -116,6 +129,16 @@ func (l partitionList) overlap(from, to time.Time) bool {
 		}
 	}
 	return false
+}
+
+// holding is the name of the partition that a time belongs to.
+func (l partitionList) holding(at time.Time) string {
+	for _, p := range l {
+		if !at.Before(p.from) && at.Before(p.to) {
+			return p.name
+		}
+	}
+	return ""
 }
 
 func partitions(ctx context.Context, tx pgx.Tx) (partitionList, error) {

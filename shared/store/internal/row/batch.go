@@ -26,23 +26,74 @@ type Offer struct {
 // readings whose sensor and time occurred earlier in the batch. The block is
 // what the backend clusters its rows by. Writers that all
 // insert in this order cannot wait for each other in a circle.
+//
+// Few sensors send many readings, mostly in order, so names are compared once a sensor
+// and not once a reading.
 func Offers(rs []traffic.Reading, block func(at int64) int64) []Offer {
-	out := make([]Offer, len(rs))
+	keys, sensors := keysOf(rs, block)
+	rank := make([]int32, len(sensors))
+	for i := range rank {
+		rank[i] = int32(i)
+	}
+	slices.SortFunc(rank, func(a, b int32) int { return strings.Compare(sensors[a], sensors[b]) })
+	place := make([]int32, len(sensors))
+	for i, s := range rank {
+		place[s] = int32(i)
+	}
+	for i := range keys {
+		keys[i].place = place[keys[i].sensor]
+	}
+	slices.SortFunc(keys, func(a, b offerKey) int {
+		switch {
+		case a.block != b.block:
+			return cmp.Compare(a.block, b.block)
+		case a.place != b.place:
+			return cmp.Compare(a.place, b.place)
+		case a.at != b.at:
+			return cmp.Compare(a.at, b.at)
+		}
+		return cmp.Compare(a.order, b.order)
+	})
+	out := make([]Offer, 0, len(rs))
+	for i, k := range keys {
+		if i > 0 && keys[i-1].at == k.at && keys[i-1].sensor == k.sensor {
+			continue
+		}
+		r := &rs[k.order]
+		out = append(out, Offer{Order: int(k.order), Sensor: sensors[k.sensor], At: k.at, Road: Text(r.Road), Edge: Text(r.Edge), R: r})
+	}
+	return out
+}
+
+// offerKey is what one offer is sorted by.
+type offerKey struct {
+	block, at            int64
+	sensor, place, order int32
+}
+
+// keysOf numbers the sensors in the order in which they occur.
+func keysOf(rs []traffic.Reading, block func(at int64) int64) (keys []offerKey, sensors []string) {
+	keys = make([]offerKey, len(rs))
+	numbers := map[traffic.SensorID]int32{}
+	names := map[string]int32{} // two odd names may be kept as the same one
+	var n int32
 	for i := range rs {
 		r := &rs[i]
-		out[i] = Offer{
-			Order: i, Sensor: Text(r.Sensor), At: Micros(r.At), Road: Text(r.Road), Edge: Text(r.Edge), R: r,
-		}
-	}
-	slices.SortFunc(out, func(a, b Offer) int {
-		if a.At != b.At {
-			if c := cmp.Compare(block(a.At), block(b.At)); c != 0 {
-				return c
+		if i == 0 || r.Sensor != rs[i-1].Sensor {
+			known := false
+			if n, known = numbers[r.Sensor]; !known {
+				name := Text(r.Sensor)
+				if n, known = names[name]; !known {
+					n = int32(len(sensors))
+					sensors, names[name] = append(sensors, name), n
+				}
+				numbers[r.Sensor] = n
 			}
 		}
-		return cmp.Or(strings.Compare(a.Sensor, b.Sensor), cmp.Compare(a.At, b.At), cmp.Compare(a.Order, b.Order))
-	})
-	return slices.CompactFunc(out, func(a, b Offer) bool { return a.At == b.At && a.Sensor == b.Sensor })
+		at := Micros(r.At)
+		keys[i] = offerKey{block: block(at), at: at, sensor: n, order: int32(i)}
+	}
+	return keys, sensors
 }
 
 // State is the reading as a road's newest state: what would be read back.
