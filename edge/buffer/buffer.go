@@ -40,6 +40,8 @@ type Buffer struct {
 	clock sync.Mutex
 	boots boots // guarded by mu; written only with clock held
 
+	gaps ledger
+
 	// reading is held while a segment's database is read, opened or closed.
 	reading sync.Mutex
 	// opened is the closed segment whose database is open, guarded by reading.
@@ -66,6 +68,8 @@ type item struct {
 	rejected []traffic.Rejected
 	done     func(error)
 	since    time.Time
+	// report asks for a batch about what was lost.
+	report bool
 }
 
 // Open opens the folder and starts a new segment in it. A damaged segment is moved
@@ -164,7 +168,7 @@ func (b *Buffer) validate(r *traffic.Reading) error {
 // are on disk. The slices belong to the buffer from now on. done must be quick: it
 // holds up everybody's commit.
 func (b *Buffer) Submit(readings []traffic.Reading, rejected []traffic.Rejected, done func(error)) {
-	if err := b.enqueue(&item{readings, rejected, done, b.now()}); err != nil {
+	if err := b.enqueue(&item{readings: readings, rejected: rejected, done: done, since: b.now()}); err != nil {
 		b.met.refused.WithLabelValues(refusalLabel(err)).Add(float64(len(readings)))
 		done(err)
 	}
@@ -218,6 +222,8 @@ type Stats struct {
 	// Oldest is when the oldest of them whose time is known was written, zero
 	// without any.
 	Oldest time.Time
+	// Gaps are the losses that are not reported to the centre yet.
+	Gaps int
 	// Undated are the batches that wait for Resolve.
 	Undated uint64
 	// Written are the bytes that the disk was given since Open, and Syncs how often
@@ -227,7 +233,7 @@ type Stats struct {
 
 // Stats reads the state; it costs one look into a segment.
 func (b *Buffer) Stats() Stats {
-	s := Stats{MaxBytes: b.cfg.MaxBytes, Written: b.commit.written.Load(), Syncs: b.commit.syncs.Load()}
+	s := Stats{MaxBytes: b.cfg.MaxBytes, Gaps: b.gaps.len(), Written: b.commit.written.Load(), Syncs: b.commit.syncs.Load()}
 	b.mu.Lock()
 	s.Bytes = b.bytes
 	for _, seg := range b.segments {

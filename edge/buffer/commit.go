@@ -3,6 +3,7 @@ package buffer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -101,10 +102,17 @@ func (b *Buffer) gather() (group []*item, wait time.Duration, closed bool) {
 func (b *Buffer) write(group []*item) {
 	errs := make([]error, len(group))
 	b.turnClock()
-	entries := b.encode(group, errs)
+	entries, gaps := b.encode(group, errs)
 	var err error
+	first := mark{b.commit.epoch, b.commit.seq}
 	if len(entries) > 0 {
 		err = b.store(entries)
+	}
+	if slices.ContainsFunc(group, func(it *item) bool { return it.report }) {
+		if err != nil {
+			first = mark{}
+		}
+		b.gaps.reported(gaps, first)
 	}
 	readings := 0
 	for _, it := range group {
@@ -123,23 +131,27 @@ func (b *Buffer) write(group []*item) {
 
 // encode packs the group into as few batches as its bounds allow. A reading that cannot
 // be encoded, which no valid one should be, fails its own caller only.
-func (b *Buffer) encode(group []*item, errs []error) []entry {
+func (b *Buffer) encode(group []*item, errs []error) (entries []entry, gaps []traffic.Gap) {
 	all := b.commit.scratch[:0]
 	var rejected []traffic.Rejected
-	for _, it := range group {
+	for i, it := range group {
 		all = append(all, it.readings...)
 		rejected = append(rejected, it.rejected...)
+		if it.report {
+			entries, gaps, errs[i] = b.packGaps()
+		}
 	}
-	entries, err := b.pack(nil, all, rejected)
+	report := entries
+	entries, err := b.pack(report, all, rejected)
 	clear(all) // their strings are not ours to hold
 	if b.commit.scratch = all[:0]; cap(all) > 8*b.cfg.BatchReadings {
 		b.commit.scratch = nil
 	}
 	if err == nil {
-		return entries
+		return entries, gaps
 	}
 	b.log.Warn("cannot encode readings together, trying each caller's alone", "error", err)
-	entries = nil
+	entries = report
 	for i, it := range group {
 		own, err := b.pack(entries, it.readings, it.rejected)
 		if err != nil {
@@ -148,7 +160,7 @@ func (b *Buffer) encode(group []*item, errs []error) []entry {
 		}
 		entries = own
 	}
-	return entries
+	return entries, gaps
 }
 
 // pack appends the batches that hold readings and rejected to entries.

@@ -90,27 +90,37 @@ const (
 	averagesSuffix = ".avg"
 )
 
-func (h *header) fileName() string {
+// fileName also says the last batch of a segment that will get no more.
+func (s *segment) fileName() string {
 	suffix := rawSuffix
-	if h.kind == kindAverages {
+	if s.kind == kindAverages {
 		suffix = averagesSuffix
 	}
-	return fmt.Sprintf("%010d-%016x-%010d%s", h.ordinal, h.epoch, h.first, suffix)
+	last := ""
+	if !s.head {
+		last = fmt.Sprintf("-%010d", s.next-1)
+	}
+	return fmt.Sprintf("%010d-%016x-%010d%s%s", s.ordinal, s.epoch, s.first, last, suffix)
 }
 
-// parseName reads a file name; false when it is not a segment's.
-func (h *header) parseName(name string) bool {
+// parseName reads a file name; false when it is not a segment's. next is 0 where the
+// name does not say.
+func (s *segment) parseName(name string) bool {
 	ext := filepath.Ext(name)
 	parts := strings.Split(strings.TrimSuffix(name, ext), "-")
-	if len(parts) != 3 || ext != rawSuffix && ext != averagesSuffix {
+	if len(parts) < 3 || len(parts) > 4 || ext != rawSuffix && ext != averagesSuffix {
 		return false
 	}
-	var errs [3]error
-	h.ordinal, errs[0] = strconv.ParseUint(parts[0], 10, 64)
-	h.epoch, errs[1] = strconv.ParseUint(parts[1], 16, 64)
-	h.first, errs[2] = strconv.ParseUint(parts[2], 10, 64)
+	var errs [4]error
+	s.ordinal, errs[0] = strconv.ParseUint(parts[0], 10, 64)
+	s.epoch, errs[1] = strconv.ParseUint(parts[1], 16, 64)
+	s.first, errs[2] = strconv.ParseUint(parts[2], 10, 64)
+	if len(parts) == 4 {
+		s.next, errs[3] = strconv.ParseUint(parts[3], 10, 64)
+		s.next++
+	}
 	if ext == averagesSuffix {
-		h.kind = kindAverages
+		s.kind = kindAverages
 	}
 	return errors.Join(errs[:]...) == nil
 }

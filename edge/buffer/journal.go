@@ -21,6 +21,8 @@ type journal struct {
 	file *os.File
 	// end is where the next commit is written.
 	end int64
+	// round counts how often the journal began at its front.
+	round uint64
 }
 
 const (
@@ -32,10 +34,13 @@ const (
 	// CRC-32C of both.
 	journalMagic  = "CFJ1"
 	journalPrefix = 12
+	// journalFixed is what a body has before its batches.
+	journalFixed = 8 + headerBytes + markBytes
 )
 
 // A commit is what one write to the journal says.
 type commit struct {
+	round   uint64
 	segment header
 	mark    mark
 	entries []entry
@@ -67,6 +72,9 @@ func openJournal(dir string) (*journal, []commit, error) {
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("read journal: %w", err), f.Close())
 	}
+	for _, c := range commits {
+		j.round = max(j.round, c.round)
+	}
 	return j, commits, nil
 }
 
@@ -97,6 +105,7 @@ func pages(n int) int { return (n + journalPage - 1) / journalPage * journalPage
 func (c *commit) encode() []byte {
 	b := append(make([]byte, 0, journalPage), journalMagic...)
 	b = append(b, make([]byte, journalPrefix-len(journalMagic))...)
+	b = binary.BigEndian.AppendUint64(b, c.round)
 	b = append(b, c.segment.encode()...)
 	b = append(b, c.mark.encode()...)
 	for _, e := range c.entries {
@@ -116,7 +125,7 @@ func commitSum(length, body []byte) uint32 {
 
 // size is how many bytes encode returns, in whole pages.
 func (c *commit) size() int {
-	n := journalPrefix + headerBytes + markBytes
+	n := journalPrefix + journalFixed
 	for _, e := range c.entries {
 		n += keyBytes + 4 + len(e.value)
 	}
@@ -130,15 +139,16 @@ func parseCommit(b []byte) (c commit, n int) {
 		return c, 0
 	}
 	length := int64(binary.BigEndian.Uint32(b[4:]))
-	if length < headerBytes+markBytes || length > int64(len(b)-journalPrefix) {
+	if length < journalFixed || length > int64(len(b)-journalPrefix) {
 		return c, 0
 	}
 	n = journalPrefix + int(length)
 	body := b[journalPrefix:n]
-	if commitSum(b[4:8], body) != binary.BigEndian.Uint32(b[8:]) || c.segment.parse(body[:headerBytes]) != nil {
+	if commitSum(b[4:8], body) != binary.BigEndian.Uint32(b[8:]) || c.segment.parse(body[8:8+headerBytes]) != nil {
 		return c, 0
 	}
-	body = body[headerBytes:]
+	c.round = binary.BigEndian.Uint64(body)
+	body = body[8+headerBytes:]
 	c.mark = parseMark(body[:markBytes])
 	var ok bool
 	if c.entries, ok = parseEntries(body[markBytes:]); !ok {
@@ -171,6 +181,7 @@ func (j *journal) fits(size int) bool { return j.end+int64(size) <= journalBytes
 // append writes a commit and syncs it. After an error nobody knows whether it is there,
 // and the next one takes its place.
 func (j *journal) append(c *commit) (cost, error) {
+	c.round = j.round
 	b := c.encode()
 	b = append(b, make([]byte, pages(len(b))-len(b))...)
 	if _, err := j.file.WriteAt(b, j.end); err != nil {
@@ -185,6 +196,6 @@ func (j *journal) append(c *commit) (cost, error) {
 
 // rewind lets the next commit begin at the front. What is there stays valid until it is
 // overwritten; who reads it knows it from the segments.
-func (j *journal) rewind() { j.end = 0 }
+func (j *journal) rewind() { j.end, j.round = 0, j.round+1 }
 
 func (j *journal) close() error { return j.file.Close() }

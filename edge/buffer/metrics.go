@@ -13,7 +13,8 @@ type metrics struct {
 	sync     prometheus.Histogram
 	failures prometheus.Counter
 	damaged  prometheus.Counter
-	lost     prometheus.Counter
+	// lostReadings and lostBatches are by cause and kind.
+	lostReadings, lostBatches *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, b *Buffer) *metrics {
@@ -32,6 +33,8 @@ func newMetrics(reg prometheus.Registerer, b *Buffer) *metrics {
 			}
 			return max(0, time.Since(s.Oldest).Seconds())
 		})
+	gauge("cityflow_edge_buffer_unreported_gaps", "Losses that the centre has not been told of.",
+		func(s Stats) float64 { return float64(s.Gaps) })
 	gauge("cityflow_edge_buffer_undated_batches", "Batches that wait until the time is known.",
 		func(s Stats) float64 { return float64(s.Undated) })
 	f.NewCounterFunc(prometheus.CounterOpts{
@@ -57,8 +60,11 @@ func newMetrics(reg prometheus.Registerer, b *Buffer) *metrics {
 		damaged: f.NewCounter(prometheus.CounterOpts{
 			Name: "cityflow_edge_buffer_damaged_segments_total", Help: "Segments moved to quarantine; look at the disk.",
 		}),
-		lost: f.NewCounter(prometheus.CounterOpts{
-			Name: "cityflow_edge_buffer_lost_batches_total", Help: "Batches that could not be read back.",
-		}),
+		lostReadings: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "cityflow_edge_buffer_lost_readings_total", Help: "Readings that were kept and are lost, by cause (thinned ones live on as averages) and kind of segment; as far as a damaged disk tells.",
+		}, []string{"cause", "kind"}),
+		lostBatches: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "cityflow_edge_buffer_lost_batches_total", Help: "Batches that were kept and are lost, by cause and kind of segment.",
+		}, []string{"cause", "kind"}),
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/2zrhun/city-flow/shared/traffic"
-	"github.com/2zrhun/city-flow/shared/traffic/traffictest"
 	"github.com/2zrhun/city-flow/shared/wire"
 )
 
@@ -207,127 +205,4 @@ func TestModel(t *testing.T) {
 			},
 		})
 	})
-}
-
-// damage is one way to spoil a file.
-type damage struct {
-	name  string
-	spoil func(path string, size int64) error
-}
-
-func damages() []damage {
-	overwrite := func(at int64, b []byte) func(string, int64) error {
-		return func(path string, size int64) error {
-			f, err := os.OpenFile(path, os.O_WRONLY, 0)
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			_, err = f.WriteAt(b, at)
-			return err
-		}
-	}
-	zero := func(n int) []byte { return make([]byte, n) }
-	ds := []damage{
-		{"empty", func(p string, _ int64) error { return os.Truncate(p, 0) }},
-		{"one byte", func(p string, _ int64) error { return os.Truncate(p, 1) }},
-		{"half", func(p string, size int64) error { return os.Truncate(p, size/2) }},
-		{"two pages", func(p string, _ int64) error { return os.Truncate(p, 8192) }},
-		{"no meta pages", overwrite(0, zero(8192))},
-	}
-	for page := int64(2); page < 12; page++ {
-		ds = append(ds,
-			damage{fmt.Sprintf("zeros in page %d", page), overwrite(page*4096, zero(4096))},
-			damage{fmt.Sprintf("ones in page %d", page), overwrite(page*4096, slices.Repeat([]byte{0xff}, 4096))},
-			damage{fmt.Sprintf("a flipped byte in page %d", page), overwrite(page*4096+2500, []byte{0xa5})})
-	}
-	return ds
-}
-
-// Whatever happens to one of three segments, the buffer opens, the other two are
-// delivered, nothing wrong is, and new readings get numbers that were never used.
-func TestDamagedSegment(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "sound")
-	cfg := testConfig(dir)
-	var names [3]map[string]bool
-	for i := range names {
-		b := open(t, cfg)
-		names[i] = map[string]bool{}
-		for j := range 4 {
-			rs := noise(fmt.Sprintf("%d-%d", i, j), 100)
-			accept(t, b, rs)
-			for _, r := range rs {
-				names[i][nameOf(r)] = true
-			}
-		}
-		if err := b.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	files := segmentFiles(t, dir)
-	if len(files) != 3 {
-		t.Fatalf("%d segments, want 3", len(files))
-	}
-	if err := os.Remove(filepath.Join(dir, journalName)); err != nil { // it still has what the last segment has
-		t.Fatal(err)
-	}
-	for victim := range files {
-		for _, d := range damages() {
-			t.Run(fmt.Sprintf("segment %d %s", victim, d.name), func(t *testing.T) {
-				cfg := cfg
-				cfg.Dir = t.TempDir()
-				if err := os.CopyFS(cfg.Dir, os.DirFS(dir)); err != nil {
-					t.Fatal(err)
-				}
-				path := segmentFiles(t, cfg.Dir)[victim]
-				info, err := os.Stat(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := d.spoil(path, info.Size()); err != nil {
-					t.Fatal(err)
-				}
-				checkDamaged(t, cfg, victim, names)
-			})
-		}
-	}
-}
-
-func checkDamaged(t *testing.T, cfg Config, victim int, names [3]map[string]bool) {
-	b := open(t, cfg)
-	fresh := traffictest.Readings("fresh", 10)
-	accept(t, b, fresh)
-	stored, decoded := drain(t, b)
-	got := map[string]bool{}
-	for _, r := range readings(decoded) {
-		got[nameOf(r)] = true
-	}
-	for i, want := range names {
-		for n := range want {
-			if i != victim && !got[n] {
-				t.Fatalf("reading %s of sound segment %d is not delivered", n, i)
-			}
-			delete(got, n)
-		}
-	}
-	if len(got) != len(fresh) {
-		t.Errorf("%d readings remain, want the %d fresh ones", len(got), len(fresh))
-	}
-	seen := map[[2]uint64]bool{}
-	for _, s := range stored {
-		if id := [2]uint64{s.Epoch, s.Seq}; seen[id] {
-			t.Errorf("number %v is used twice", id)
-		} else {
-			seen[id] = true
-		}
-		b.Forget(s.Epoch, []uint64{s.Seq})
-	}
-	if n := len(segmentFiles(t, cfg.Dir)); n > 1 {
-		t.Errorf("%d segments are left", n)
-	}
-	lost := len(names[victim]) - (len(readings(decoded)) - len(fresh) - 2*len(names[victim]))
-	_, err := os.Stat(filepath.Join(cfg.Dir, quarantineDir))
-	if lost > 0 && errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%d readings are lost and nothing is in quarantine", lost)
-	}
 }

@@ -7,6 +7,9 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/2zrhun/city-flow/shared/traffic"
+	"github.com/2zrhun/city-flow/shared/wire"
 )
 
 // A Cursor is a place in the order of batches. The zero Cursor is before the oldest.
@@ -32,6 +35,7 @@ type Batch struct {
 // is none yet, or none yet whose times are known. What cannot be read is put aside,
 // reported and passed over.
 func (b *Buffer) Next(after Cursor) (Batch, bool) {
+	b.report()
 	e, s, ok := b.after(after, true)
 	if !ok {
 		return Batch{}, false
@@ -158,10 +162,17 @@ func (b *Buffer) fromFile(s *segment, n uint64, withValue bool) (entry, error) {
 		b.opened = s
 	}
 	e, err := s.read(n, withValue)
-	if err == nil && withValue && !e.gone && checksum(e.value) != e.key.sum {
+	if err == nil && withValue && !e.gone && checksum(e.value) != e.key.sum && !s.proves(e.value, n) {
 		err = fmt.Errorf("%w: checksum of batch %d", errDamaged, n)
 	}
 	return e, err
+}
+
+// proves reports whether a value is batch n by its own checksum: then only its key is
+// damaged.
+func (s *segment) proves(value []byte, n uint64) bool {
+	batch, err := wire.DecodeBatch(value)
+	return err == nil && batch.Epoch == s.epoch && batch.Seq == n
 }
 
 // settledAcked notes that a batch was acknowledged before it was settled, in an earlier
@@ -183,19 +194,22 @@ func (b *Buffer) passOver(s *segment, n uint64, k key, cause error) {
 	if s.lost == 0 {
 		b.log.Error("a segment is damaged: passing over what cannot be read", "segment", s.path, "batch", n, "cause", cause)
 	}
-	b.mu.Lock()
-	last := n
-	if s.db == nil {
-		last = s.settled() - 1
+	if k.seq != n {
+		k = key{seq: n} // it cannot be read either
 	}
-	for ; n <= last; n++ {
+	b.mu.Lock()
+	g := s.gapOf(k, traffic.GapDamaged)
+	if s.db == nil {
+		g = traffic.Gap{Cause: traffic.GapDamaged, Epoch: s.epoch, FirstSeq: n, LastSeq: s.settled() - 1}
+	}
+	for n := g.FirstSeq; n <= g.LastSeq; n++ {
 		if s.ack(n) {
 			s.lost++
-			b.met.lost.Inc()
 		}
 	}
 	b.advanceMark()
 	b.mu.Unlock()
+	b.lose(g, s.kind)
 	b.retire()
 }
 
@@ -219,12 +233,22 @@ func (b *Buffer) Forget(epoch uint64, seqs []uint64) int {
 	}
 	full := b.advanceMark()
 	b.mu.Unlock()
+	b.noteReported(epoch, seqs)
 	if full {
 		b.reading.Lock()
 		defer b.reading.Unlock()
 		b.retire()
 	}
 	return news
+}
+
+// noteReported removes what the centre now knows from the record of losses.
+func (b *Buffer) noteReported(epoch uint64, seqs []uint64) {
+	for _, n := range seqs {
+		if err := b.gaps.delivered(mark{epoch, n}); err != nil {
+			b.log.Warn("cannot note that a loss is reported; it will be reported again", "error", err)
+		}
+	}
 }
 
 // holder finds the segment of a batch. The caller holds mu.

@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
 const (
@@ -28,13 +31,12 @@ func (b *Buffer) recover() error {
 		return err
 	}
 	b.commit.journal = journal
-	marks, err := b.loadSegments()
+	b.openLedger()
+	found, err := b.loadSegments()
 	if err == nil {
-		journal.end = b.adopt(commits)
-		for _, c := range commits {
-			marks = append(marks, c.mark)
-		}
-		b.applyMarks(marks)
+		journal.end = b.adopt(found, commits)
+		b.applyMarks(found.marks)
+		b.loseDamaged(found)
 		err = b.loadClock()
 	}
 	if err != nil {
@@ -49,30 +51,51 @@ func (b *Buffer) recover() error {
 	return nil
 }
 
-// loadSegments lists the segments of the folder, and returns their marks.
-func (b *Buffer) loadSegments() (marks []mark, err error) {
-	found, err := b.listSegments()
+// A find is what recovery learns beside the segments that are sound.
+type find struct {
+	marks []mark
+	// damaged are the segments in quarantine, of which the name is all there is.
+	damaged []damagedSegment
+	// goOn has the number after the last batch that was found, by ordinal.
+	goOn map[uint64]uint64
+	// missing are batches that the journal had and has no more.
+	missing []traffic.Gap
+}
+
+// A damagedSegment is what the name of one says; next is 0 where it does not.
+type damagedSegment struct {
+	header
+	next uint64
+}
+
+// loadSegments reads what the segments of the folder say about themselves.
+func (b *Buffer) loadSegments() (*find, error) {
+	f := &find{goOn: map[uint64]uint64{}}
+	files, err := b.listSegments()
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range found {
-		named := s.header
+	for _, s := range files {
+		named := damagedSegment{s.header, s.next}
 		m, err := s.load()
 		s.close()
 		b.commit.ordinal = max(b.commit.ordinal, named.ordinal)
 		switch {
 		case errors.Is(err, errDamaged):
-			s.header = named
+			s.header = named.header
 			b.quarantine(s, err)
+			f.damaged = append(f.damaged, named)
+			f.goOn[named.ordinal] = named.first
 		case err != nil:
 			return nil, err
 		default:
-			marks = append(marks, m)
+			f.marks = append(f.marks, m)
+			f.goOn[s.ordinal] = s.next
 			b.segments = append(b.segments, s)
 			b.bytes += s.bytes
 		}
 	}
-	return marks, nil
+	return f, nil
 }
 
 // listSegments returns the segment files in order, and removes what a crash left of a
@@ -103,37 +126,111 @@ func (b *Buffer) listSegments() ([]*segment, error) {
 
 // adopt makes segments of those batches of the journal that no file holds, and returns
 // where the last of them ends.
-func (b *Buffer) adopt(commits []commit) (end int64) {
-	slices.SortStableFunc(commits, func(x, y commit) int {
-		switch {
-		case x.segment.ordinal != y.segment.ordinal:
-			return int(x.segment.ordinal) - int(y.segment.ordinal)
-		case len(x.entries) == 0 || len(y.entries) == 0:
-			return len(x.entries) - len(y.entries)
-		case x.entries[0].key.seq < y.entries[0].key.seq:
-			return -1
-		}
-		return 1
-	})
-	var last *segment
-	var from uint64 // the segment that last's batches were meant for
+func (b *Buffer) adopt(f *find, commits []commit) (end int64) {
+	slices.SortStableFunc(commits, func(x, y commit) int { return cmp.Compare(x.firstSeq(), y.firstSeq()) })
+	slices.SortStableFunc(commits, func(x, y commit) int { return cmp.Compare(x.segment.ordinal, y.segment.ordinal) })
 	for _, c := range commits {
+		f.marks = append(f.marks, c.mark)
+		if c.round < b.commit.journal.round && !f.isDamaged(c.segment.ordinal) {
+			continue // it was settled, or acknowledged
+		}
 		for _, e := range c.entries {
-			if b.holder(c.segment.epoch, e.key.seq) != nil {
-				continue
+			if b.holder(c.segment.epoch, e.key.seq) == nil {
+				b.adoptBatch(f, c.segment, e)
+				end = max(end, c.end)
 			}
-			if last == nil || from != c.segment.ordinal || last.next != e.key.seq {
-				from = c.segment.ordinal
-				b.commit.ordinal = max(b.commit.ordinal, from) + 1
-				last = &segment{header: c.segment}
-				last.ordinal, last.first, last.next = b.commit.ordinal, e.key.seq, e.key.seq
-				b.segments = append(b.segments, last)
-			}
-			last.add([]entry{e})
-			end = max(end, c.end)
+			f.goOn[c.segment.ordinal] = max(f.goOn[c.segment.ordinal], e.key.seq+1)
 		}
 	}
 	return end
+}
+
+func (c *commit) firstSeq() uint64 {
+	if len(c.entries) == 0 {
+		return 0
+	}
+	return c.entries[0].key.seq
+}
+
+func (f *find) isDamaged(ordinal uint64) bool {
+	return slices.ContainsFunc(f.damaged, func(h damagedSegment) bool { return h.ordinal == ordinal })
+}
+
+// adoptBatch adds a batch to the segment that was begun for the one before it, or begins
+// one. meant is the segment that it was written for.
+func (b *Buffer) adoptBatch(f *find, meant header, e entry) {
+	next, known := f.goOn[meant.ordinal]
+	if !known {
+		next = meant.first
+	}
+	if e.key.seq > next {
+		f.missing = append(f.missing, traffic.Gap{Cause: traffic.GapDamaged, Epoch: meant.epoch, FirstSeq: next, LastSeq: e.key.seq - 1})
+	}
+	var last *segment
+	if n := len(b.segments); n > 0 {
+		last = b.segments[n-1]
+	}
+	if last == nil || last.path != "" || last.epoch != meant.epoch || last.next != e.key.seq || last.stamps != meant.stamps {
+		b.commit.ordinal = max(b.commit.ordinal, meant.ordinal) + 1
+		last = &segment{header: meant}
+		last.ordinal, last.first, last.next = b.commit.ordinal, e.key.seq, e.key.seq
+		b.segments = append(b.segments, last)
+	}
+	last.add([]entry{e})
+}
+
+// loseDamaged reports what the journal did not make good of damaged segments and of
+// itself.
+func (b *Buffer) loseDamaged(f *find) {
+	for _, h := range f.damaged {
+		g := traffic.Gap{Cause: traffic.GapDamaged, Epoch: h.epoch, FirstSeq: h.first, LastSeq: h.first}
+		if end, ok := b.startAfter(f, h); ok {
+			g.LastSeq = end - 1
+		}
+		b.loseUnheld(f, g, h.kind)
+	}
+	for _, g := range f.missing {
+		if !slices.ContainsFunc(f.damaged, func(h damagedSegment) bool { return h.epoch == g.Epoch && h.first == g.FirstSeq }) {
+			b.loseUnheld(f, g, kindRaw)
+		}
+	}
+}
+
+// startAfter is where a damaged segment's batches end, if its name tells, or where the next
+// ones of its epoch begin, if there are any.
+func (b *Buffer) startAfter(f *find, h damagedSegment) (first uint64, ok bool) {
+	first, ok = h.next, h.next != 0
+	note := func(n uint64) {
+		if n >= h.first && (!ok || n < first) {
+			first, ok = n, true
+		}
+	}
+	for _, s := range b.segments {
+		if s.epoch == h.epoch {
+			note(s.first)
+		}
+	}
+	for _, d := range f.damaged {
+		if d.epoch == h.epoch && d.first > h.first {
+			note(d.first)
+		}
+	}
+	return first, ok
+}
+
+// loseUnheld reports what is neither there nor was acknowledged.
+func (b *Buffer) loseUnheld(f *find, g traffic.Gap, kind kind) {
+	for _, m := range f.marks {
+		if m.epoch == g.Epoch {
+			g.FirstSeq = max(g.FirstSeq, m.seq+1)
+		}
+	}
+	for g.FirstSeq <= g.LastSeq && b.holder(g.Epoch, g.FirstSeq) != nil {
+		g.FirstSeq++
+	}
+	if g.FirstSeq <= g.LastSeq {
+		b.lose(g, kind)
+	}
 }
 
 // applyMarks acknowledges what was acknowledged when the marks were written.

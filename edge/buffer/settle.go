@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -163,6 +164,15 @@ func (b *Buffer) closeHead() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	head.head = false
+	if head.path == "" {
+		return
+	}
+	sealed := filepath.Join(b.cfg.Dir, head.fileName())
+	if err := os.Rename(head.path, sealed); err != nil {
+		b.log.Warn("cannot give a segment its last name", "segment", head.path, "error", err)
+		return
+	}
+	head.path = sealed
 }
 
 // seal commits once more, so that both of bbolt's first pages lead to everything: with one
