@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -98,4 +99,13 @@ type Rejected struct {
 	Reason  Reason
 	// Detail is the sentence for people.
 	Detail string
+}
+
+// ReasonOf classifies an error of Validate; any other is ReasonRange.
+func ReasonOf(err error) Reason {
+	var invalid *InvalidError
+	if errors.As(err, &invalid) {
+		return invalid.Reason
+	}
+	return ReasonRange
 }

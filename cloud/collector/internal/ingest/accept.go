@@ -55,9 +55,9 @@ func (d *decoder) offered(batch []traffic.Reading) (piece, *traffic.Refused) {
 		tidy(&r, r.Edge)
 		if err := r.Validate(now); err != nil {
 			refused.Items = append(refused.Items, traffic.Refusal{Index: i, Err: err})
-			d.fail(reasonOf(err), 1)
+			d.fail(traffic.ReasonOf(err), 1)
 			payload, _ := wire.EncodeSensor([]traffic.Reading{r}) // what JSON cannot hold is in the detail
-			p.rejected = append(p.rejected, d.rejected("", "offered", payload, reasonOf(err), err))
+			p.rejected = append(p.rejected, d.rejected("", "offered", payload, traffic.ReasonOf(err), err))
 			continue
 		}
 		p.readings = append(p.readings, r)

@@ -155,7 +155,7 @@ func (d *decoder) check(p *piece, topic string, b *wire.Batch) {
 			p.readings = append(p.readings, *r)
 			continue
 		}
-		reason := reasonOf(err)
+		reason := traffic.ReasonOf(err)
 		d.fail(reason, 1)
 		payload, _ := wire.EncodeSensor([]traffic.Reading{*r}) // what JSON cannot hold is in the detail
 		p.rejected = append(p.rejected, d.rejected(p.batch.Edge, topic, payload, reason, err))
@@ -168,12 +168,4 @@ func (d *decoder) check(p *piece, topic string, b *wire.Batch) {
 	for _, r := range b.Rejected {
 		p.rejected = append(p.rejected, d.tidyRejected(r, p.batch.Edge))
 	}
-}
-
-func reasonOf(err error) traffic.Reason {
-	var invalid *traffic.InvalidError
-	if errors.As(err, &invalid) {
-		return invalid.Reason
-	}
-	return traffic.ReasonRange
 }

@@ -131,11 +131,11 @@ func (w *writer) refuse(d *store.Delivery, err error) bool {
 			kept = append(kept, r)
 			continue
 		}
-		w.metrics.failed(reasonOf(reason)).Inc()
+		w.metrics.failed(traffic.ReasonOf(reason)).Inc()
 		payload, _ := wire.EncodeSensor([]traffic.Reading{r}) // what JSON cannot hold is in the detail
 		d.Rejected = append(d.Rejected, traffic.Rejected{
 			At: w.now().UTC().Truncate(traffic.Resolution), Edge: r.Edge, Origin: "store",
-			Payload: payload[:min(len(payload), traffic.MaxRejectedPayload)], Reason: reasonOf(reason),
+			Payload: payload[:min(len(payload), traffic.MaxRejectedPayload)], Reason: traffic.ReasonOf(reason),
 			Detail: clean(fmt.Sprintf("the store refused it: %v", reason)),
 		})
 	}
