@@ -20,8 +20,12 @@ type Intake struct {
 	Match func(topic string) bool
 	// Handle takes one message over. It must not wait for a disk or a network:
 	// it calls done, exactly once and from any goroutine, when the message is
-	// kept, or with an error when it could not be. The payload is Handle's to keep.
+	// kept, or with an error when it could not be. It must copy what it keeps of the
+	// payload before it returns.
 	Handle func(topic string, payload []byte, done func(error))
+	// HandleAll is Handle for messages that one client sent together, in their
+	// order; done answers all of them. Without it each goes to Handle.
+	HandleAll func(messages []Message, done func(error))
 }
 
 // A Message is one MQTT publication.
@@ -166,6 +170,12 @@ func (b *Broker) Publish(m Message) error {
 		return fmt.Errorf("publish on %s: %w", m.Topic, err)
 	}
 	return nil
+}
+
+// heard reports whether a message on the topic has subscribers.
+func (b *Broker) heard(topic string) bool {
+	subs := b.server.Topics.Subscribers(topic)
+	return len(subs.Subscriptions)+len(subs.Shared) > 0
 }
 
 // start runs f unless the broker is closed; Close waits for it.

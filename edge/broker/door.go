@@ -17,18 +17,21 @@ type door struct {
 
 func newDoor() *door { return &door{empty: make(chan struct{})} }
 
-// enter reports whether a message may come in; each true needs one leave.
-func (d *door) enter() bool {
+// enter reports whether n messages may come in; each of them has to leave.
+func (d *door) enter(n int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.shut {
 		return false
 	}
-	d.inside++
+	d.inside += n
 	return true
 }
 
 func (d *door) leave(n int) {
+	if n == 0 {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.inside -= n

@@ -17,6 +17,8 @@ type hook struct {
 	guard *guard
 	// sessions holds a *session for each *mqtt.Client that published to the intake.
 	sessions sync.Map
+	// version counts what may give a topic its first subscriber.
+	version atomic.Uint64
 }
 
 func (h *hook) ID() string { return "cityflow" }
@@ -24,7 +26,7 @@ func (h *hook) ID() string { return "cityflow" }
 func (h *hook) Provides(event byte) bool {
 	switch event {
 	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnPublishDropped,
-		mqtt.OnPacketEncode, mqtt.OnDisconnect, mqtt.OnClientExpired:
+		mqtt.OnPacketEncode, mqtt.OnSessionEstablished, mqtt.OnSubscribed, mqtt.OnDisconnect, mqtt.OnClientExpired:
 		return true
 	default:
 		return false
@@ -51,15 +53,27 @@ func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
 	return false
 }
 
+func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
+	if c, ok := cl.Net.Conn.(*conn); ok && h.b.intake.Match != nil {
+		c.attach(cl)
+	}
+}
+
+// OnSubscribed is called before the client is told.
+func (h *hook) OnSubscribed(*mqtt.Client, packets.Packet, []byte) { h.version.Add(1) }
+
 func (h *hook) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
 
 // OnPublish takes intake messages out of mochi's hands: ErrRejectPacket makes mochi
-// forget a message without acknowledging it.
+// forget a message without acknowledging it. Most of them do not come this way: see conn.
 func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.Net.Inline || h.b.intake.Match == nil || !h.b.intake.Match(pk.TopicName) {
 		return h.boundRetained(pk), nil
 	}
-	h.session(cl).take(&pk)
+	h.session(cl).take([]pending{{
+		topic: pk.TopicName, payload: pk.Payload, id: pk.PacketID, qos: pk.FixedHeader.Qos, dup: pk.FixedHeader.Dup,
+		heard: h.b.heard(pk.TopicName),
+	}})
 	return pk, packets.ErrRejectPacket
 }
 
@@ -83,6 +97,7 @@ func (h *hook) OnPublishDropped(*mqtt.Client, packets.Packet) { h.b.met.dropped.
 func (h *hook) OnPacketEncode(_ *mqtt.Client, pk packets.Packet) packets.Packet {
 	switch pk.FixedHeader.Type {
 	case packets.Connack:
+		h.version.Add(1) // a session that was kept brings its subscriptions
 		pk.Properties.MaximumPacketSize = h.b.cfg.MaxPacketBytes
 	case packets.Pubrec:
 		if pk.ReasonCode == packets.ErrPacketIdentifierInUse.Code {

@@ -65,7 +65,7 @@ func (p *port) Serve(establish listeners.EstablishFn) {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		c := &conn{Conn: raw, writeTimeout: p.b.cfg.WriteTimeout, local: sameMachine(raw)}
+		c := &conn{Conn: raw, b: p.b, writeTimeout: p.b.cfg.WriteTimeout, local: sameMachine(raw)}
 		if !p.add(c) {
 			_ = c.Close()
 			continue
@@ -137,25 +137,3 @@ func (p *port) Close(farewell listeners.CloseFn) {
 	p.mu.Unlock()
 	p.serving.Wait()
 }
-
-// A conn gives every write a deadline. Mochi sets one deadline for both directions,
-// as long as the keep-alive and none without it, so that a client that does not
-// read could hold a writer for ever.
-type conn struct {
-	net.Conn
-	writeTimeout time.Duration
-	// local says that the client is on this machine.
-	local bool
-}
-
-func (c *conn) Write(b []byte) (int, error) {
-	_ = c.SetWriteDeadline(time.Now().Add(c.writeTimeout))
-	n, err := c.Conn.Write(b)
-	if err != nil {
-		_ = c.Close() // half a packet may be out: nothing sensible can follow
-	}
-	return n, err
-}
-
-// SetDeadline sets the deadline for reading only.
-func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }

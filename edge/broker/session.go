@@ -9,11 +9,13 @@ import (
 )
 
 // A session is one connection's traffic with the intake. Its client's reading goroutine
-// takes messages in; whoever finishes a message queues its acknowledgement, and
+// takes messages in; whoever finishes messages queues their acknowledgements, and
 // a goroutine that lives as long as there are some writes them, many at a time.
 type session struct {
 	b  *Broker
 	cl *mqtt.Client
+	// messages is the memory of a group's, used again by the goroutine that reads.
+	messages []Message
 
 	mu sync.Mutex
 	// room is signalled when outstanding shrinks.
@@ -28,86 +30,122 @@ type session struct {
 	failed      bool
 }
 
-// An ack is what a finished message is answered with.
-type ack struct {
-	packet byte // packets.Puback or packets.Pubrec
-	id     uint16
-}
-
 func newSession(b *Broker, cl *mqtt.Client) *session {
-	s := &session{b: b, cl: cl, waiting: make(map[uint16]struct{})}
+	s := &session{b: b, cl: cl}
 	s.room.L = &s.mu
 	return s
 }
 
-// A pending is an intake message between being read and being answered.
-type pending struct {
-	topic   string
-	payload []byte
-	id      uint16
-	qos     byte
-	dup     bool
-}
-
-// take hands one message to the intake. It blocks while the client, or all of them
-// together, have too much waiting, and with it the reading from that client.
-func (s *session) take(pk *packets.Packet) {
-	m := pending{topic: pk.TopicName, payload: pk.Payload, id: pk.PacketID, qos: pk.FixedHeader.Qos, dup: pk.FixedHeader.Dup}
-	if !s.b.door.enter() {
+// take hands messages to the intake, in their order and together as far as there is
+// room. It blocks while the client, or all of them together, have too much waiting,
+// and with it the reading from that client. It reports false when it has ended the
+// connection.
+func (s *session) take(ms []pending) bool {
+	if !s.b.door.enter(len(ms)) {
 		s.disconnect(packets.ErrServerShuttingDown)
-		return
+		return false
 	}
-	size := int64(len(m.payload))
-	if s.b.bytes.Acquire(s.b.life, size) != nil { // the broker is closing
-		s.b.door.leave(1)
-		return
-	}
-	if refusal := s.admit(m); refusal != packets.CodeSuccess {
-		s.b.bytes.Release(size)
-		s.b.door.leave(1)
-		if refusal != packets.CodeSuccessIgnore {
-			s.disconnect(refusal)
+	for len(ms) > 0 {
+		n, size := s.reserve(ms)
+		g, seen, refusal := s.admit(ms[:n])
+		s.b.bytes.Release(size - g.bytes)
+		s.b.door.leave(seen - g.count)
+		ms = ms[seen:]
+		if g.count > 0 {
+			s.b.met.taken.Add(float64(g.count))
+			g.handOver()
 		}
-		return
+		if refusal != packets.CodeSuccess {
+			s.b.door.leave(len(ms))
+			if refusal != packets.CodeSuccessIgnore {
+				s.disconnect(refusal)
+			}
+			return false
+		}
 	}
-	if m.qos == 2 {
-		s.cl.State.Inflight.DecreaseReceiveQuota() // until mochi sees the PUBREL
-	}
-	s.b.met.taken.Inc()
-	s.b.intake.Handle(m.topic, m.payload, func(err error) {
-		s.b.bytes.Release(size)
-		s.finish(m, err)
-	})
+	return true
 }
 
-// admit waits for room and registers the message's packet identifier. It returns
-// CodeSuccessIgnore for a message that needs no handling: it is waiting already, or
-// its connection is ending.
-func (s *session) admit(m pending) packets.Code {
+// reserve makes room for the payloads of as many messages as fit now, and waits only for
+// the first. Without any the broker is closing.
+func (s *session) reserve(ms []pending) (n int, size int64) {
+	for i := range ms {
+		size += int64(len(ms[i].payload))
+	}
+	if s.b.bytes.TryAcquire(size) {
+		return len(ms), size
+	}
+	size = int64(len(ms[0].payload))
+	if s.b.bytes.Acquire(s.b.life, size) != nil {
+		return 0, 0
+	}
+	for n = 1; n < len(ms) && s.b.bytes.TryAcquire(int64(len(ms[n].payload))); n++ {
+		size += int64(len(ms[n].payload))
+	}
+	return n, size
+}
+
+// admit waits for room for the first message and makes a group of as many as there is
+// room for then. seen counts them and those that need no handling because they are
+// waiting already. A refusal concerns the message after those seen; it is
+// CodeSuccessIgnore when the connection is ending.
+func (s *session) admit(ms []pending) (g *group, seen int, refusal packets.Code) {
+	g = &group{s: s, messages: s.messages[:0]}
+	defer func() { s.messages = g.messages }()
+	if len(ms) == 0 {
+		return g, 0, packets.CodeSuccessIgnore
+	}
+	if s.b.intake.HandleAll == nil {
+		ms = ms[:1]
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for ; seen < len(ms); seen++ {
+		if seen > 0 && s.outstanding >= int(s.b.cfg.MaxWaiting) {
+			break
+		}
+		waiting, refusal := s.register(&ms[seen])
+		if refusal != packets.CodeSuccess {
+			return g, seen, refusal
+		}
+		if !waiting {
+			g.add(&ms[seen])
+		}
+	}
+	return g, seen, packets.CodeSuccess
+}
+
+// register waits for room for one message and notes its identifier; it reports whether
+// the message is waiting already. The caller holds mu.
+func (s *session) register(m *pending) (waiting bool, refusal packets.Code) {
 	limit := int(s.b.cfg.MaxWaiting)
 	if s.cl.Properties.ProtocolVersion >= 5 && m.qos > 0 && s.outstanding >= limit {
-		return packets.ErrReceiveMaximum
+		return false, packets.ErrReceiveMaximum
 	}
 	for s.outstanding >= limit && !s.failed && s.b.life.Err() == nil {
 		s.room.Wait()
 	}
 	if s.failed || s.b.life.Err() != nil {
-		return packets.CodeSuccessIgnore
+		return false, packets.CodeSuccessIgnore
 	}
 	if m.qos > 0 {
 		if _, twice := s.waiting[m.id]; twice && m.dup {
-			return packets.CodeSuccessIgnore
+			return true, packets.CodeSuccess
 		} else if twice {
 			// Taking it for a resend would lose it: the first one's
 			// acknowledgement would count for both.
-			return packets.ErrPacketIdentifierInUse
+			return false, packets.ErrPacketIdentifierInUse
+		}
+		if s.waiting == nil {
+			s.waiting = make(map[uint16]struct{})
 		}
 		s.waiting[m.id] = struct{}{}
 	}
+	if m.qos == 2 {
+		s.cl.State.Inflight.DecreaseReceiveQuota() // until mochi sees the PUBREL
+	}
 	s.outstanding++
-	return packets.CodeSuccess
+	return false, packets.CodeSuccess
 }
 
 // wake lets a blocked take notice that the broker is closing.
@@ -117,29 +155,32 @@ func (s *session) wake() {
 	s.room.Broadcast()
 }
 
-// finish queues a message's acknowledgement, or ends the connection when it could
-// not be kept.
-func (s *session) finish(m pending, err error) {
+// finish queues the acknowledgements of a group, or ends the connection when it could not
+// be kept.
+func (s *session) finish(g *group, err error) {
 	if err == nil {
-		s.forward(m)
+		s.forward(g.heard)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.waiting, m.id)
+	for _, a := range g.acks {
+		delete(s.waiting, a.id)
+	}
+	silent := g.count - len(g.acks)
 	if err != nil {
-		s.b.met.failed.Inc()
+		s.b.met.failed.Add(float64(g.count))
 		s.failed = true
+		silent = g.count
+	} else {
+		for _, a := range g.acks {
+			if a.packet == packets.Pubrec {
+				s.b.hook.expectRelease(s.cl, a.id)
+			}
+		}
+		s.ready = append(s.ready, g.acks...)
 	}
-	switch {
-	case err != nil || m.qos == 0:
-		s.settle(1)
-		s.b.door.leave(1)
-	case m.qos == 2:
-		s.b.hook.expectRelease(s.cl, m.id)
-		s.ready = append(s.ready, ack{packets.Pubrec, m.id})
-	default:
-		s.ready = append(s.ready, ack{packets.Puback, m.id})
-	}
+	s.settle(silent)
+	s.b.door.leave(silent)
 	if !s.writing && (s.failed || len(s.ready) > 0) {
 		s.writing = true
 		s.b.start(s.write)
@@ -148,19 +189,19 @@ func (s *session) finish(m pending, err error) {
 
 // settle makes room for n messages more. The caller holds mu.
 func (s *session) settle(n int) {
-	s.outstanding -= n
-	s.room.Broadcast()
+	if n > 0 {
+		s.outstanding -= n
+		s.room.Broadcast()
+	}
 }
 
-// forward shows a kept message to those who subscribed to it. It is never retained: a
+// forward shows kept messages to those who subscribed to them. They are never retained: a
 // reading that is delivered again a day later would be taken for news.
-func (s *session) forward(m pending) {
-	subs := s.b.server.Topics.Subscribers(m.topic)
-	if len(subs.Subscriptions)+len(subs.Shared) == 0 {
-		return
-	}
-	if err := s.b.Publish(Message{Topic: m.topic, Payload: m.payload, QoS: m.qos}); err != nil {
-		s.b.log.Debug("cannot forward a sensor message", "error", err)
+func (s *session) forward(ms []Message) {
+	for _, m := range ms {
+		if err := s.b.Publish(m); err != nil {
+			s.b.log.Debug("cannot forward a sensor message", "error", err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,12 +40,18 @@ type SensorResult struct {
 // fields that are not in the protocol are ignored. The result never shares memory
 // with payload.
 func DecodeSensor(topic string, payload []byte, now time.Time) SensorResult {
+	var out SensorResult
+	AppendSensor(&out, topic, payload, now)
+	return out
+}
+
+// AppendSensor is DecodeSensor for one of several messages: it appends to out.
+func AppendSensor(out *SensorResult, topic string, payload []byte, now time.Time) {
 	object := objectReaders.Get().(*objectReader)
-	d := sensorDecoder{topic: clip(topic, traffic.MaxRejectedPayload), now: now.UTC().Truncate(traffic.Resolution), object: object}
+	d := sensorDecoder{topic: topic, now: now.UTC().Truncate(traffic.Resolution), object: object, out: out}
 	d.message(payload)
 	object.forget()
 	objectReaders.Put(object)
-	return d.out
 }
 
 // sensorDecoder collects the result of one message.
@@ -52,7 +59,7 @@ type sensorDecoder struct {
 	topic  string
 	now    time.Time
 	object *objectReader
-	out    SensorResult
+	out    *SensorResult
 }
 
 func (d *sensorDecoder) message(payload []byte) {
@@ -72,7 +79,7 @@ func (d *sensorDecoder) message(payload []byte) {
 // isn't JSON, such as a bare NaN, leaves the others readable.
 func (d *sensorDecoder) array(payload []byte) {
 	s := splitter{rest: payload[1:]}
-	d.out.Readings = make([]traffic.Reading, 0, min(MaxSensorReadings, 1+len(payload)/typicalBytes))
+	d.out.Readings = slices.Grow(d.out.Readings, min(MaxSensorReadings, 1+len(payload)/typicalBytes))
 	for n := 0; ; n++ {
 		element, ok := s.next()
 		if !ok {
@@ -113,7 +120,7 @@ func (d *sensorDecoder) element(raw []byte) {
 func (d *sensorDecoder) reject(raw []byte, reason traffic.Reason, detail string) {
 	d.out.Rejected = append(d.out.Rejected, traffic.Rejected{
 		At:      d.now,
-		Origin:  d.topic,
+		Origin:  clip(d.topic, traffic.MaxRejectedPayload),
 		Payload: bytes.Clone(raw[:min(len(raw), traffic.MaxRejectedPayload)]),
 		Reason:  reason,
 		Detail:  detail,
