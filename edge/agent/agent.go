@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/2zrhun/city-flow/edge/broker"
 	"github.com/2zrhun/city-flow/edge/buffer"
+	"github.com/2zrhun/city-flow/edge/clock"
 	"github.com/2zrhun/city-flow/edge/uplink"
 	"github.com/2zrhun/city-flow/shared/score"
 )
@@ -22,9 +24,9 @@ type Agent struct {
 	cfg     Config
 	log     *slog.Logger
 	met     *metrics
-	now     func() time.Time
-	started time.Time
+	started time.Time // of this process, by its monotonic clock
 
+	clock  *clock.Clock
 	broker *broker.Broker
 	buffer *buffer.Buffer
 	uplink *uplink.Uplink
@@ -44,7 +46,7 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Agent, error
 	}
 	log = log.With("edge", string(cfg.Edge))
 	a := &Agent{
-		cfg: cfg, log: log.With("component", "agent"), met: newMetrics(reg), now: time.Now, started: time.Now(),
+		cfg: cfg, log: log.With("component", "agent"), met: newMetrics(reg), started: time.Now(),
 		scorer: score.NewScorer(cfg.MaxRoads), board: newBoard(cfg.MaxRoads), rejects: newAllowance(cfg.RejectedPerSecond),
 	}
 	if err := a.open(log, reg); err != nil {
@@ -56,7 +58,13 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Agent, error
 func (a *Agent) open(log *slog.Logger, reg prometheus.Registerer) (err error) {
 	cfg := &a.cfg
 	cfg.Buffer.Edge, cfg.Uplink.Edge = cfg.Edge, cfg.Edge
-	if a.buffer, err = buffer.Open(cfg.Buffer, log, reg); err != nil {
+	if cfg.StateDir != "" {
+		cfg.Clock.Path = filepath.Join(cfg.StateDir, "clock.json")
+	}
+	if a.clock, err = clock.Open(cfg.Clock, log, reg); err != nil {
+		return err
+	}
+	if err = a.openBuffer(log, reg); err != nil {
 		return err
 	}
 	if a.broker, err = broker.New(cfg.Broker, broker.Intake{Match: isSensorTopic, Handle: a.take}, log, reg); err != nil {
@@ -65,9 +73,26 @@ func (a *Agent) open(log *slog.Logger, reg prometheus.Registerer) (err error) {
 	if cfg.Uplink.URL == "" {
 		cfg.Uplink.URL = a.broker.LocalURL()
 	}
+	cfg.Uplink.Clock = a.clock
 	cfg.Uplink.Status, cfg.Uplink.Offline = a.status, a.offline()
 	a.uplink, err = uplink.New(cfg.Uplink, a.buffer, log, reg)
 	return err
+}
+
+// openBuffer opens a buffer that tells the time by the agent's clock, and hears when that
+// is known.
+func (a *Agent) openBuffer(log *slog.Logger, reg prometheus.Registerer) (err error) {
+	cfg := &a.cfg.Buffer
+	_, known := a.clock.Read()
+	cfg.BootID, cfg.ClockUnknown = buffer.BootID(a.clock.Boot()), !known
+	cfg.Now = func() time.Time { t, _ := a.clock.Read(); return t }
+	if a.buffer, err = buffer.Open(*cfg, log, reg); err != nil {
+		return err
+	}
+	a.clock.OnKnown(func(booted time.Time) error {
+		return a.buffer.Resolve(cfg.BootID, booted.Sub(time.Unix(0, 0)))
+	})
+	return nil
 }
 
 // Run runs the agent until ctx ends or a part fails, and stops it in order.
@@ -118,9 +143,12 @@ func (a *Agent) RunIntake(ctx context.Context) error {
 	return nil
 }
 
-// Close closes the broker and the buffer of an agent that does not run.
+// Close closes the clock, the broker and the buffer of an agent that does not run.
 func (a *Agent) Close() error {
 	var errs []error
+	if a.clock != nil {
+		errs = append(errs, a.clock.Close()) // it may be telling the buffer something
+	}
 	if a.broker != nil {
 		errs = append(errs, a.broker.Close())
 	}

@@ -145,7 +145,7 @@ func TestMosquittoTools(t *testing.T) {
 		t.Fatal(err)
 	}
 	var score scoreJSON
-	if err := json.Unmarshal(said, &score); err != nil || score.Road != "PARIS-4521" || score.Score < 0.5 || score.At.IsZero() {
+	if err := json.Unmarshal(said, &score); err != nil || score.Road != "PARIS-4521" || score.Score < 0.5 || score.At == nil {
 		t.Errorf("the score topic says %s", said)
 	}
 }
@@ -321,10 +321,10 @@ func TestStatus(t *testing.T) {
 	case <-time.After(farend.Patience):
 		t.Fatal("no status is retained")
 	}
-	if s.Edge != "E1" || s.State != "online" || s.Version != "v1.2.3" || s.At == nil || s.BufferBytes == 0 || s.BufferMaxBytes == 0 {
+	if s.Edge != "E1" || s.State != "online" || s.Version != "v1.2.3" || s.At == nil || s.Buffer.Bytes == 0 || s.Buffer.MaxBytes == 0 || s.Clock.Source != "operator" || s.Uplink.ConnectedS == nil {
 		t.Errorf("status %+v", s)
 	}
-	if err := json.Unmarshal(a.status(), &s); err != nil || s.BufferBatches != 1 || s.WrittenBytes == 0 {
+	if err := json.Unmarshal(a.status(), &s); err != nil || s.Buffer.Batches != 1 || s.Buffer.WrittenBytes == 0 || s.Buffer.Syncs == 0 {
 		t.Errorf("status %+v: %v", s, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/2zrhun/city-flow/edge/broker"
 	"github.com/2zrhun/city-flow/edge/buffer"
+	"github.com/2zrhun/city-flow/edge/clock"
 	"github.com/2zrhun/city-flow/edge/uplink"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -17,10 +18,15 @@ type Config struct {
 	Edge traffic.EdgeID
 	// Version is the program's, for the status.
 	Version string
-	Broker  broker.Config
-	Buffer  buffer.Config
+	// StateDir is the folder where the agent keeps what it has learnt, beside the
+	// buffer's; empty, that is forgotten when it stops.
+	StateDir string
+	Broker   broker.Config
+	Buffer   buffer.Config
 	// Uplink.URL is the central broker; empty, it is the agent's own.
 	Uplink uplink.Config
+	// Clock.Path is set when there is a StateDir.
+	Clock clock.Config
 	// MaxRoads bounds the roads whose reference is learnt and whose score is
 	// published.
 	MaxRoads int
@@ -42,6 +48,7 @@ func Default() Config {
 		Broker:            broker.Default(),
 		Buffer:            buffer.Default(),
 		Uplink:            uplink.Default(),
+		Clock:             clock.Default(),
 		MaxRoads:          20_000,
 		ScoreInterval:     time.Second,
 		RejectedPerSecond: 50,

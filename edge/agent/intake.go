@@ -19,13 +19,14 @@ func isSensorTopic(topic string) bool {
 // take is the broker's intake. It runs on the goroutine that reads from the sensor, so
 // that sensors are decoded side by side and a slow machine slows its sensors down.
 func (a *Agent) take(topic string, payload []byte, done func(error)) {
-	now := a.now()
-	result := wire.DecodeSensor(topic, payload, now)
+	now := a.moment()
+	result := wire.DecodeSensor(topic, payload, now.now)
+	now.date(result.Readings, result.Rejected)
 	a.met.received.Add(float64(len(result.Readings) + len(result.Rejected)))
 	for _, r := range result.Rejected {
 		a.met.rejected.WithLabelValues(string(r.Reason)).Inc()
 	}
-	rejected := result.Rejected[:a.rejects.take(len(result.Rejected), now)]
+	rejected := result.Rejected[:a.rejects.take(len(result.Rejected), time.Now())]
 	if len(result.Readings)+len(rejected) == 0 {
 		done(nil) // sending it again would not make it better
 		return

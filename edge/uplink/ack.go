@@ -32,7 +32,7 @@ func (s *session) acknowledged(payload []byte) {
 		s.probe.ask(now, jitter(2*s.cfg.ProbeTimeout))
 	}
 	s.u.update(func(st *State) {
-		st.LastAck, st.ClockOffset, st.Out, st.Window = now, a.ServerTime.Sub(now), len(s.out.list), window
+		st.LastAck, st.Out, st.Window = now, len(s.out.list), window
 	})
 }
 
@@ -44,7 +44,8 @@ func (s *session) landed(a *wire.Ack, landed []*flight, now time.Time) {
 		took := now.Sub(f.sent)
 		s.u.met.latency.Observe(took.Seconds())
 		if f.lane == liveLane {
-			s.u.met.live.Observe(max(0, now.Sub(f.written).Seconds()))
+			clock, _ := s.cfg.now()
+			s.u.met.live.Observe(max(0, clock.Sub(f.written).Seconds()))
 		}
 		if f.tries > 1 {
 			continue

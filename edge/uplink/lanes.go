@@ -33,20 +33,21 @@ type lanes struct {
 	rewound time.Time
 }
 
-func newLanes(buf *buffer.Buffer, freshFor time.Duration, now time.Time) lanes {
-	at := buf.Since(now.Add(-freshFor))
-	return lanes{buf: buf, freshFor: freshFor, live: at, border: at, rewound: now}
+// newLanes begins where the batches are fresh by a clock that batches were written by.
+func newLanes(buf *buffer.Buffer, freshFor time.Duration, clock time.Time) lanes {
+	at := buf.Since(clock.Add(-freshFor))
+	return lanes{buf: buf, freshFor: freshFor, live: at, border: at, rewound: time.Now()}
 }
 
 // nextLive is the next batch of the live lane. When that one has grown old, because nothing
 // could be sent for a while, the lane begins anew with what is fresh, and leaves the
 // rest to the backlog.
-func (l *lanes) nextLive(now time.Time) (buffer.Batch, bool) {
+func (l *lanes) nextLive(clock time.Time) (buffer.Batch, bool) {
 	b, ok := l.buf.Next(l.live)
-	if !ok || now.Sub(b.At) <= l.freshFor {
+	if !ok || clock.Sub(b.At) <= l.freshFor {
 		return b, ok
 	}
-	if at := l.buf.Since(now.Add(-l.freshFor)); l.live.Before(at) {
+	if at := l.buf.Since(clock.Add(-l.freshFor)); l.live.Before(at) {
 		l.live, l.border = at, at
 		return l.buf.Next(at)
 	}

@@ -32,8 +32,6 @@ func newMetrics(reg prometheus.Registerer, u *Uplink) *metrics {
 		func(s State) float64 { return float64(s.Window) })
 	gauge("cityflow_edge_uplink_out_batches", "Batches sent and not acknowledged; stuck at the window, the collector is slow or away.",
 		func(s State) float64 { return float64(s.Out) })
-	gauge("cityflow_edge_uplink_clock_offset_seconds", "The collector's clock minus this machine's at the last acknowledgement.",
-		func(s State) float64 { return s.ClockOffset.Seconds() })
 	gauge("cityflow_edge_uplink_stuck_clients", "MQTT clients that did not come back after their connection was closed; more than a few mean a defect in the library.",
 		func(s State) float64 { return float64(s.Stuck) })
 	counter := func(name, help string) prometheus.Counter {

@@ -47,8 +47,9 @@ func newSession(u *Uplink, cfg *Config, l *link) (*session, error) {
 		return nil, fmt.Errorf("encode hello: %w", err)
 	}
 	now := time.Now()
+	clock, _ := cfg.now()
 	s := &session{
-		u: u, cfg: cfg, link: l, hello: hello, lanes: newLanes(u.buf, cfg.FreshFor, now), out: newFlights(),
+		u: u, cfg: cfg, link: l, hello: hello, lanes: newLanes(u.buf, cfg.FreshFor, clock), out: newFlights(),
 		probe: probe{first: cfg.ProbeTimeout}, open: make(map[*delivery]sending), patience: cfg.AckTimeout, alive: now,
 	}
 	s.probe.ask(now, 0)
@@ -179,7 +180,8 @@ func (s *session) fill(now time.Time) (more bool, err error) {
 // pick chooses the next batch that may be sent.
 func (s *session) pick(now time.Time) (buffer.Batch, lane, bool) {
 	if s.hasRoom() {
-		if b, ok := s.lanes.nextLive(now); ok {
+		clock, _ := s.cfg.now()
+		if b, ok := s.lanes.nextLive(clock); ok {
 			return b, liveLane, true
 		}
 	}

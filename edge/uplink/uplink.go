@@ -42,9 +42,6 @@ type State struct {
 	Window, Out int
 	// LastAck is when the collector last said anything, zero before.
 	LastAck time.Time
-	// ClockOffset is the collector's clock minus ours at LastAck, give or take the
-	// time that the acknowledgement took.
-	ClockOffset time.Duration
 }
 
 // New returns an uplink that sends what is in buf once it runs.

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/2zrhun/city-flow/edge/agent"
+	"github.com/2zrhun/city-flow/edge/clock"
 	"github.com/2zrhun/city-flow/edge/enrol"
 	"github.com/2zrhun/city-flow/shared/daemon"
 )
@@ -39,6 +40,7 @@ func flags(set *daemon.Settings) []cli.Flag {
 		text("central-username", "", "`NAME` to log in with at the central broker"),
 		text("central-password", "", "`PASSWORD` that goes with it"),
 		text("central-ca", "", "`FILE` with the certificates (PEM) that may have signed the central broker's, instead of the system's"),
+		text("clock", string(clock.Auto), "how far to trust this machine's `CLOCK`: auto, while it is synchronised by NTP, otherwise the centre's; trusted, always"),
 		&cli.DurationFlag{
 			Name: "commit-interval", Value: def.Buffer.CommitInterval, Sources: set.Sources("commit-interval"),
 			Usage: "how long readings may wait for others before they are written together and acknowledged; less wears SD cards more",
@@ -86,6 +88,8 @@ func configure(cmd *cli.Command, id *enrol.Identity) (cfg agent.Config, err erro
 	if cfg.Edge, err = edgeName(cmd, id); err != nil {
 		return cfg, err
 	}
+	cfg.StateDir = cmd.String("data-dir")
+	cfg.Clock.Mode, cfg.Clock.Built = clock.Mode(cmd.String("clock")), built(cfg.Clock.Built)
 	cfg.Buffer.Dir = filepath.Join(cmd.String("data-dir"), "buffer")
 	cfg.Buffer.CommitInterval = cmd.Duration("commit-interval")
 	cfg.Buffer.MaxBytes = cmd.Int64("buffer-mib") << 20

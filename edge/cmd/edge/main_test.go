@@ -106,6 +106,7 @@ func TestBadSettings(t *testing.T) {
 	}{
 		{[]string{"--mqtt-addr", busy.Addr().String()}, busy.Addr().String() + ": another program"},
 		{[]string{"--central-url", "http://x"}, `"http://x"`},
+		{[]string{"--clock", "sundial"}, `"sundial"`},
 		{[]string{"--buffer-mib", "1"}, "max bytes: 1048576"},
 		{[]string{"--mqtt-username", "x"}, "mqtt-password"},
 		{[]string{"--central-ca", notPEM}, "holds no certificate"},

@@ -33,6 +33,7 @@ type Collector struct {
 	mu       sync.Mutex // guards all below
 	greet    func() (window int, answer bool)
 	hellos   int
+	now      func() time.Time
 	client   mqtt.Client
 	seen     map[[2]uint64]int
 	order    []uint64
@@ -47,7 +48,7 @@ func Start(t testing.TB, addr string, script func(*Collector, *wire.Batch)) *Col
 	c := &Collector{
 		t: t, addr: addr, script: script, lost: make(chan struct{}, 1),
 		seen: map[[2]uint64]int{}, readings: map[Key]int{},
-		greet: func() (int, bool) { return 16, true },
+		greet: func() (int, bool) { return 16, true }, now: time.Now,
 	}
 	if err := c.connect(); err != nil {
 		t.Fatalf("the collector cannot subscribe: %v", err)
@@ -160,6 +161,13 @@ func (c *Collector) Greet(greet func() (window int, answer bool)) {
 	c.greet = greet
 }
 
+// Clock makes the collector believe in another time than this machine's.
+func (c *Collector) Clock(now func() time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+}
+
 func (c *Collector) hello(b *wire.Batch) {
 	c.mu.Lock()
 	c.hellos++
@@ -179,7 +187,9 @@ func (c *Collector) Hellos() int {
 
 // Ack publishes an acknowledgement to an edge.
 func (c *Collector) Ack(edge traffic.EdgeID, a wire.Ack) {
-	a.ServerTime = time.Now()
+	c.mu.Lock()
+	a.ServerTime = c.now()
+	c.mu.Unlock()
 	p, err := wire.EncodeAck(&a)
 	if err != nil {
 		c.t.Errorf("encode ack: %v", err)
