@@ -35,10 +35,41 @@ func command() *cli.Command {
 			{
 				Name:  "import",
 				Usage: "bring data into the data folder",
-				Commands: []*cli.Command{{
-					Name: "roads", ArgsUsage: "FILE…", Flags: []cli.Flag{dataDir()}, Action: importRoads,
-					Usage: "import a road network: the Paris reference (CSV or GeoJSON) or a saved network",
-				}},
+				Commands: []*cli.Command{
+					{
+						Name: "roads", ArgsUsage: "FILE…", Flags: []cli.Flag{dataDir()}, Action: importRoads,
+						Usage: "import a road network: the Paris reference (CSV or GeoJSON) or a saved network",
+					},
+					{
+						Name: "readings", ArgsUsage: "FILE…", Action: importReadings,
+						Flags: append(replayFlags(&set), zoneFlag(&set), dataDir()),
+						Usage: "import recorded readings: what `up --source replay` plays, and Parquet that `export` wrote",
+						Description: "Readings that are there already stay as they are. An import that is broken off\n" +
+							"goes on where it was when it is started again with the same files.",
+					},
+				},
+			},
+			{
+				Name:  "export",
+				Usage: "write what is stored as CSV, NDJSON or Parquet, also while `up` runs",
+				Commands: []*cli.Command{
+					{
+						Name: "readings", Flags: append(exportFlags(), dataDir()), Action: exporter(exportReadings).run,
+						Usage: "write readings, oldest first",
+					},
+					{
+						Name: "predictions", Flags: append(exportFlags(), dataDir()), Action: exporter(exportPredictions).run,
+						Usage: "write forecasts, newest first",
+					},
+				},
+			},
+			{
+				Name: "backup", ArgsUsage: "DIR", Flags: []cli.Flag{dataDir()}, Action: backup,
+				Usage: "copy everything that is stored into a new folder, also while `up` runs",
+			},
+			{
+				Name: "restore", ArgsUsage: "DIR", Flags: []cli.Flag{dataDir()}, Action: restore,
+				Usage: "make a data folder from a backup",
 			},
 			{
 				Name:  "rejected",

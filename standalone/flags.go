@@ -20,12 +20,16 @@ func upFlags(set *daemon.Settings) []cli.Flag {
 		text(set, "roads", "", "`FILE` with the road network to import"),
 		text(set, "http-addr", ":8080", "`ADDRESS` of dashboard and API"),
 		text(set, "mqtt-addr", ":1883", "`ADDRESS` of the MQTT broker"),
-		text(set, "tz", "Europe/Paris", "the city's time `ZONE`"),
+		zoneFlag(set),
 	}
 	flags = append(flags, parisFlag(set))
 	flags = append(flags, replayFlags(set)...)
 	flags = append(flags, cityFlags(set)...)
 	return append(flags, accessFlags(set)...)
+}
+
+func zoneFlag(set *daemon.Settings) cli.Flag {
+	return text(set, "tz", "Europe/Paris", "the city's time `ZONE`")
 }
 
 func replayFlags(set *daemon.Settings) []cli.Flag {
