@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"log/slog"
 	"net"
 	"testing"
 )
@@ -30,6 +31,17 @@ func TestWhoIsOnThisMachine(t *testing.T) {
 	}
 }
 
+func newPlainGuard(t *testing.T, users map[string]string) *guard {
+	t.Helper()
+	cfg := Default()
+	cfg.Users = users
+	g, err := newGuard(&cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 func TestGuard(t *testing.T) {
 	users := map[string]string{"sensor": "secret"}
 	for _, c := range []struct {
@@ -50,7 +62,7 @@ func TestGuard(t *testing.T) {
 		{"users, wrong password on this machine", users, true, "sensor", "", false},
 		{"users, unknown name", users, false, "nobody", "", false},
 	} {
-		if why := newGuard(c.users).admit(c.local, c.name, []byte(c.password)); (why == "") != c.want {
+		if _, why := newPlainGuard(t, c.users).admit(login{local: c.local, name: c.name, password: []byte(c.password)}); (why == "") != c.want {
 			t.Errorf("%s: got %q", c.about, why)
 		}
 	}

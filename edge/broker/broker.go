@@ -37,7 +37,7 @@ type Message struct {
 	Retain bool
 }
 
-// A Broker is an MQTT 3.1.1 and 5 broker on one TCP port.
+// A Broker is an MQTT 3.1.1 and 5 broker on a TCP port, and on a second one with TLS.
 type Broker struct {
 	cfg    Config
 	intake Intake
@@ -45,8 +45,12 @@ type Broker struct {
 	met    *metrics
 	server *mqtt.Server
 	port   *port
-	hook   *hook
-	door   *door
+	// secure is the port with TLS and credentials what it shows and takes; both nil
+	// without.
+	secure      *port
+	credentials *credentials
+	hook        *hook
+	door        *door
 	// bytes holds the payloads of waiting intake messages.
 	bytes *semaphore.Weighted
 	// life ends when the broker closes.
@@ -68,10 +72,6 @@ func New(cfg Config, intake Intake, log *slog.Logger, reg prometheus.Registerer)
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	ln, err := listen(cfg.Addr)
-	if err != nil {
-		return nil, err
-	}
 	b := &Broker{
 		cfg: cfg, intake: intake, log: log.With("component", "broker"),
 		door: newDoor(), bytes: semaphore.NewWeighted(cfg.MaxWaitingBytes),
@@ -79,13 +79,46 @@ func New(cfg Config, intake Intake, log *slog.Logger, reg prometheus.Registerer)
 	b.life, b.end = context.WithCancel(context.Background())
 	b.server = mqtt.New(serverOptions(cfg, b.log))
 	b.met = newMetrics(reg, b)
-	b.hook = &hook{b: b, guard: newGuard(cfg.Users)}
-	b.port = &port{ln: ln, b: b, log: b.log, conns: make(map[*conn]struct{})}
-	if err := errors.Join(b.server.AddHook(b.hook, nil), b.server.AddListener(b.port)); err != nil {
-		_ = ln.Close()
-		return nil, fmt.Errorf("set up broker: %w", err)
+	guard, err := newGuard(&b.cfg, b.log)
+	if err != nil {
+		return nil, err
+	}
+	b.hook = &hook{b: b, guard: guard}
+	if err := b.openPorts(); err != nil {
+		b.closePorts()
+		return nil, err
 	}
 	return b, nil
+}
+
+func (b *Broker) openPorts() error {
+	ln, err := listen(b.cfg.Addr)
+	if err != nil {
+		return err
+	}
+	b.port = &port{id: "tcp", ln: ln, b: b, log: b.log, conns: make(map[*conn]struct{})}
+	if err := errors.Join(b.server.AddHook(b.hook, nil), b.server.AddListener(b.port)); err != nil {
+		return fmt.Errorf("set up broker: %w", err)
+	}
+	if b.cfg.TLS.Addr == "" {
+		return nil
+	}
+	if b.secure, err = b.listenTLS(); err != nil {
+		return err
+	}
+	if err := b.server.AddListener(b.secure); err != nil {
+		return fmt.Errorf("set up broker: %w", err)
+	}
+	return nil
+}
+
+// closePorts is for a broker that was not set up.
+func (b *Broker) closePorts() {
+	for _, p := range []*port{b.port, b.secure} {
+		if p != nil {
+			_ = p.ln.Close() // nobody has connected
+		}
+	}
 }
 
 func serverOptions(cfg Config, log *slog.Logger) *mqtt.Options {
@@ -113,6 +146,10 @@ func (b *Broker) Run(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("serve MQTT: %w", err), b.Close())
 	}
 	b.log.Info("serving MQTT", "addr", b.Addr())
+	if b.secure != nil {
+		b.log.Info("serving encrypted MQTT", "tls_addr", b.TLSAddr())
+		b.start(b.sweep)
+	}
 	select {
 	case <-ctx.Done():
 	case <-b.life.Done():
@@ -146,6 +183,14 @@ func (b *Broker) Close() error {
 // Addr is the address that the broker listens on, with the port it was given.
 func (b *Broker) Addr() string { return b.port.Address() }
 
+// TLSAddr is the address of the encrypted port, empty without one.
+func (b *Broker) TLSAddr() string {
+	if b.secure == nil {
+		return ""
+	}
+	return b.secure.Address()
+}
+
 // LocalURL is where a client on this machine reaches the broker.
 func (b *Broker) LocalURL() string {
 	addr := b.port.ln.Addr().(*net.TCPAddr)
@@ -158,9 +203,11 @@ func (b *Broker) LocalURL() string {
 
 // Clients is the number of clients that are connected.
 func (b *Broker) Clients() int {
-	b.port.mu.Lock()
-	defer b.port.mu.Unlock()
-	return len(b.port.conns)
+	n := b.port.clients()
+	if b.secure != nil {
+		n += b.secure.clients()
+	}
+	return n
 }
 
 // Publish delivers a message to the subscribers of its topic. It does not wait for

@@ -11,9 +11,16 @@ import (
 type Config struct {
 	// Addr is the TCP address to listen on, host:port. Port 0 takes a free one.
 	Addr string
-	// Users are passwords by user name. Clients on other machines must be
-	// among them; clients on this machine may also come without a name.
-	Users map[string]string
+	// Users are passwords by user name, of clients that may do what UserRole may.
+	// Clients on other machines must be among them or in UsersFile, or have a
+	// certificate; clients on this machine may also come without a name.
+	Users    map[string]string
+	UserRole Role
+	// UsersFile holds more users, with hashed passwords and rights of their own; see
+	// AddUser. It is read again when it changes.
+	UsersFile string
+	// TLS is a second port.
+	TLS TLS
 	// MaxPacketBytes bounds one MQTT packet.
 	MaxPacketBytes uint32
 	// MaxWaiting is how many intake messages of one client may wait for their
@@ -50,6 +57,8 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Addr:            "127.0.0.1:1883",
+		UserRole:        RoleAll,
+		TLS:             TLS{Role: RoleSensor, CheckEvery: 5 * time.Second},
 		MaxPacketBytes:  1<<20 + 64<<10, // a full batch and its topic
 		MaxWaiting:      1024,
 		MaxWaitingBytes: 8 << 20,
@@ -70,6 +79,7 @@ func (c *Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		errs = append(errs, fmt.Errorf("addr: %q is not allowed: want host:port", c.Addr))
 	}
+	errs = append(errs, c.UserRole.check("user role"), c.TLS.validate())
 	positive := func(name string, v int64) {
 		if v <= 0 {
 			errs = append(errs, fmt.Errorf("%s: %d is not allowed: want more than 0", name, v))

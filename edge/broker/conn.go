@@ -24,6 +24,8 @@ type conn struct {
 	writeTimeout time.Duration
 	// local says that the client is on this machine.
 	local bool
+	// who is set when the client has logged in.
+	who atomic.Pointer[identity]
 
 	// All below belongs to the goroutine that reads.
 

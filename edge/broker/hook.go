@@ -43,14 +43,7 @@ func (h *hook) OnConnect(cl *mqtt.Client, _ packets.Packet) error {
 }
 
 func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
-	c, ok := cl.Net.Conn.(*conn)
-	why := h.guard.admit(ok && c.local, string(pk.Connect.Username), pk.Connect.Password)
-	if why == "" {
-		return true
-	}
-	h.b.met.refused.WithLabelValues("auth").Inc()
-	h.b.log.Warn("refused an MQTT client", "client", cl.ID, "remote", cl.Net.Remote, "user", string(pk.Connect.Username), "reason", why)
-	return false
+	return h.authenticate(cl, pk)
 }
 
 func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
@@ -62,7 +55,9 @@ func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 // OnSubscribed is called before the client is told.
 func (h *hook) OnSubscribed(*mqtt.Client, packets.Packet, []byte) { h.version.Add(1) }
 
-func (h *hook) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
+func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
+	return permits(cl, topic, write)
+}
 
 // OnPublish takes intake messages out of mochi's hands: ErrRejectPacket makes mochi
 // forget a message without acknowledging it. Most of them do not come this way: see conn.

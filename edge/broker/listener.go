@@ -32,6 +32,7 @@ func listen(addr string) (net.Listener, error) {
 // contains a panic to its connection, bounds the connections, gives each
 // deadlines, and leaves none open behind Close.
 type port struct {
+	id      string
 	ln      net.Listener
 	b       *Broker
 	log     *slog.Logger
@@ -45,7 +46,7 @@ type port struct {
 var _ listeners.Listener = (*port)(nil)
 
 func (p *port) Init(*slog.Logger) error { return nil }
-func (p *port) ID() string              { return "tcp" }
+func (p *port) ID() string              { return p.id }
 func (p *port) Address() string         { return p.ln.Addr().String() }
 func (p *port) Protocol() string        { return "tcp" }
 
