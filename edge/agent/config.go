@@ -27,6 +27,9 @@ type Config struct {
 	Uplink uplink.Config
 	// Clock.Path is set when there is a StateDir.
 	Clock clock.Config
+	// Certificate, where set, says when the edge's certificate ends and why it could
+	// not be renewed, for the status.
+	Certificate func() (notAfter time.Time, err error)
 	// MaxRoads bounds the roads whose reference is learnt and whose score is
 	// published.
 	MaxRoads int

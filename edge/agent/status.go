@@ -22,6 +22,16 @@ type Status struct {
 	Uplink  *UplinkStatus `json:"uplink,omitempty"`
 	Buffer  *BufferStatus `json:"buffer,omitempty"`
 	Clock   *ClockStatus  `json:"clock,omitempty"`
+	// Certificate is absent on an edge that was not enrolled.
+	Certificate *CertificateStatus `json:"certificate,omitempty"`
+}
+
+// CertificateStatus is the edge's proof of who it is.
+type CertificateStatus struct {
+	NotAfter time.Time `json:"not_after"`
+	// Error is why it could not be renewed the last time, empty when it could or
+	// was not due.
+	Error string `json:"error,omitempty"`
 }
 
 // UplinkStatus is the link to the central broker.
@@ -70,7 +80,7 @@ type ClockStatus struct {
 func (a *Agent) Status() Status {
 	s := Status{
 		Edge: a.cfg.Edge, State: "online", Version: a.cfg.Version, UptimeS: seconds(time.Since(a.started)),
-		Uplink: a.uplinkStatus(), Clock: a.clockStatus(),
+		Uplink: a.uplinkStatus(), Clock: a.clockStatus(), Certificate: a.certificateStatus(),
 	}
 	now, known := a.clock.Read()
 	if known {
@@ -107,6 +117,18 @@ func (a *Agent) clockStatus() *ClockStatus {
 	if c.Heard {
 		d := seconds(c.Offset)
 		s.OffsetS = &d
+	}
+	return s
+}
+
+func (a *Agent) certificateStatus() *CertificateStatus {
+	if a.cfg.Certificate == nil {
+		return nil
+	}
+	notAfter, err := a.cfg.Certificate()
+	s := &CertificateStatus{NotAfter: notAfter.UTC()}
+	if err != nil {
+		s.Error = err.Error()
 	}
 	return s
 }

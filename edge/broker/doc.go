@@ -12,8 +12,9 @@
 //
 // Everything that a client can make grow is bounded: packets, waiting messages and
 // bytes, sessions, queues for slow subscribers, time for a write. A packet that makes
-// the decoder panic costs its connection. Clients without a password are served on
-// this machine only.
+// the decoder panic costs its connection. Clients without a password or
+// certificate are served on this machine only; the others publish and subscribe to what
+// their role allows, and take nobody else's session.
 //
 // It does not know what a message means (edge/agent decodes), does not keep messages
 // over a restart, and does not cluster. The agent and the composition roots call it.

@@ -21,7 +21,9 @@ func command() *cli.Command {
 		Name:  "cityflow-edge",
 		Usage: "take sensor readings over MQTT, keep them until the centre has them, score roads locally",
 		Flags: flags, Run: run,
-		Commands: func(set *daemon.Settings) []*cli.Command { return []*cli.Command{enrolCommand(set)} },
+		Commands: func(set *daemon.Settings) []*cli.Command {
+			return []*cli.Command{enrolCommand(set), userCommand(set)}
+		},
 	}.Command()
 }
 
@@ -30,12 +32,9 @@ func flags(set *daemon.Settings) []cli.Flag {
 		return &cli.StringFlag{Name: name, Value: value, Sources: set.Sources(name), Usage: usage}
 	}
 	def := agent.Default()
-	return []cli.Flag{
+	own := []cli.Flag{
 		text("edge-id", "", "`NAME` of this edge, unique in the city; when empty, the one in its certificate, else the host's name"),
 		text("data-dir", "/var/lib/cityflow-edge", "`FOLDER` of the buffer and of the edge's certificate"),
-		text("mqtt-addr", ":1883", "`ADDRESS` that sensors publish to"),
-		text("mqtt-username", "", "`NAME` that sensors on other machines log in with; without one they are refused"),
-		text("mqtt-password", "", "`PASSWORD` that goes with it"),
 		text("central-url", "", "`URL` of the central broker, tcp://host:1883 or tls://host:8883; when empty, the collector is expected on this edge's own broker"),
 		text("central-username", "", "`NAME` to log in with at the central broker"),
 		text("central-password", "", "`PASSWORD` that goes with it"),
@@ -50,6 +49,7 @@ func flags(set *daemon.Settings) []cli.Flag {
 			Usage: "`MiB` of disk that the buffer may take; sensors are sent away while it is full",
 		},
 	}
+	return append(own, brokerFlags(set)...)
 }
 
 // run opens the agent that the flags describe and runs it until ctx ends.
@@ -62,6 +62,12 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) error {
 	if err != nil {
 		return err
 	}
+	warnOfPlainPasswords(p.Log, &cfg.Broker)
+	var keeper *enrol.Keeper
+	if id != nil {
+		keeper = enrol.NewKeeper(id, p.Log, p.Metrics)
+		cfg.Certificate = keeper.State
+	}
 	a, err := agent.New(cfg, p.Log, p.Metrics)
 	if err != nil {
 		return err
@@ -73,8 +79,7 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) error {
 		{Name: "uplink", Run: a.RunUplink},
 		{Name: "intake", Run: a.RunIntake},
 	}
-	if id != nil {
-		keeper := enrol.NewKeeper(id, p.Log, p.Metrics)
+	if keeper != nil {
 		stages = append(stages, daemon.Stage{Name: "certificate", Run: keeper.Run})
 	}
 	err = p.Run(ctx, stages...)
@@ -93,19 +98,10 @@ func configure(cmd *cli.Command, id *enrol.Identity) (cfg agent.Config, err erro
 	cfg.Buffer.Dir = filepath.Join(cmd.String("data-dir"), "buffer")
 	cfg.Buffer.CommitInterval = cmd.Duration("commit-interval")
 	cfg.Buffer.MaxBytes = cmd.Int64("buffer-mib") << 20
-	cfg.Broker.Addr = cmd.String("mqtt-addr")
-	// Each client's queue takes memory from the start; an edge has about 1,000 scores
-	// to tell a subscriber at once, a whole city's broker has more.
-	cfg.Broker.MaxOutbound = 1024
 	cfg.Uplink.URL = cmd.String("central-url")
 	cfg.Uplink.User, cfg.Uplink.Password = cmd.String("central-username"), cmd.String("central-password")
-
-	user, password := cmd.String("mqtt-username"), cmd.String("mqtt-password")
-	if (user == "") != (password == "") {
-		return cfg, errors.New("mqtt-username and mqtt-password: only one is given: want both or neither")
-	}
-	if user != "" {
-		cfg.Broker.Users = map[string]string{user: password}
+	if cfg.Broker, err = brokerConfig(cmd); err != nil {
+		return cfg, err
 	}
 	pool, err := roots(cmd.String("central-ca"))
 	switch {
