@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +14,7 @@ import (
 	"github.com/2zrhun/city-flow/edge/broker"
 	"github.com/2zrhun/city-flow/edge/buffer"
 	"github.com/2zrhun/city-flow/edge/clock"
+	"github.com/2zrhun/city-flow/edge/remote"
 	"github.com/2zrhun/city-flow/edge/uplink"
 	"github.com/2zrhun/city-flow/shared/score"
 )
@@ -30,8 +32,12 @@ type Agent struct {
 	broker *broker.Broker
 	buffer *buffer.Buffer
 	uplink *uplink.Uplink
-	scorer *score.Scorer
-	board  *board
+	// remote has the centre's settings, nil where they are not taken; logLevel is the
+	// box's own.
+	remote   *remote.Manager
+	logLevel slog.Level
+	scorer   *score.Scorer
+	board    *board
 	// rejects spares the rejection records that go upstream.
 	rejects *allowance
 }
@@ -64,6 +70,9 @@ func (a *Agent) open(log *slog.Logger, reg prometheus.Registerer) (err error) {
 	if a.clock, err = clock.Open(cfg.Clock, log, reg); err != nil {
 		return err
 	}
+	if err = a.openSettings(log); err != nil {
+		return err
+	}
 	if err = a.openBuffer(log, reg); err != nil {
 		return err
 	}
@@ -75,7 +84,10 @@ func (a *Agent) open(log *slog.Logger, reg prometheus.Registerer) (err error) {
 	}
 	cfg.Uplink.Clock = a.clock
 	cfg.Uplink.Status, cfg.Uplink.Offline = a.status, a.offline()
-	a.uplink, err = uplink.New(cfg.Uplink, a.buffer, log, reg)
+	if a.remote != nil {
+		cfg.Uplink.OnConfig = a.remote.Offer
+	}
+	a.uplink, err = uplink.New(a.uplinkConfig(a.settings()), a.buffer, log, reg)
 	return err
 }
 
@@ -86,7 +98,7 @@ func (a *Agent) openBuffer(log *slog.Logger, reg prometheus.Registerer) (err err
 	_, known := a.clock.Read()
 	cfg.BootID, cfg.ClockUnknown = buffer.BootID(a.clock.Boot()), !known
 	cfg.Now = func() time.Time { t, _ := a.clock.Read(); return t }
-	if a.buffer, err = buffer.Open(*cfg, log, reg); err != nil {
+	if a.buffer, err = buffer.Open(a.bufferConfig(a.settings()), log, reg); err != nil {
 		return err
 	}
 	a.clock.OnKnown(func(booted time.Time) error {
@@ -124,8 +136,15 @@ func (a *Agent) RunBroker(ctx context.Context) error {
 }
 
 // RunUplink sends what is buffered until ctx ends, and a little longer when there is
-// something left; see uplink.Uplink.Run.
+// something left; see uplink.Uplink.Run. Meanwhile it takes settings from the centre.
 func (a *Agent) RunUplink(ctx context.Context) error {
+	if a.remote != nil {
+		own, stop := context.WithCancel(ctx)
+		var managing sync.WaitGroup
+		managing.Go(func() { _ = a.remote.Run(own, box{a}) }) // it always returns nil
+		defer managing.Wait()
+		defer stop()
+	}
 	return a.uplink.Run(ctx)
 }
 

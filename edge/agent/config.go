@@ -3,11 +3,13 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/2zrhun/city-flow/edge/broker"
 	"github.com/2zrhun/city-flow/edge/buffer"
 	"github.com/2zrhun/city-flow/edge/clock"
+	"github.com/2zrhun/city-flow/edge/remote"
 	"github.com/2zrhun/city-flow/edge/uplink"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -30,6 +32,11 @@ type Config struct {
 	// Certificate, where set, says when the edge's certificate ends and why it could
 	// not be renewed, for the status.
 	Certificate func() (notAfter time.Time, err error)
+	// Remote is about the settings that come from the centre, which are taken when
+	// there is a StateDir. Its Path is set then.
+	Remote remote.Config
+	// LogLevel, where set, is what log goes by, for the centre to change.
+	LogLevel *slog.LevelVar
 	// MaxRoads bounds the roads whose reference is learnt and whose score is
 	// published.
 	MaxRoads int
@@ -52,6 +59,7 @@ func Default() Config {
 		Buffer:            buffer.Default(),
 		Uplink:            uplink.Default(),
 		Clock:             clock.Default(),
+		Remote:            remote.Default(),
 		MaxRoads:          20_000,
 		ScoreInterval:     time.Second,
 		RejectedPerSecond: 50,

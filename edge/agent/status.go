@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/2zrhun/city-flow/edge/remote"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
@@ -22,6 +23,9 @@ type Status struct {
 	Uplink  *UplinkStatus `json:"uplink,omitempty"`
 	Buffer  *BufferStatus `json:"buffer,omitempty"`
 	Clock   *ClockStatus  `json:"clock,omitempty"`
+	// Config is what became of the centre's newest settings, absent before there were
+	// any.
+	Config *remote.State `json:"config,omitempty"`
 	// Certificate is absent on an edge that was not enrolled.
 	Certificate *CertificateStatus `json:"certificate,omitempty"`
 }
@@ -86,6 +90,11 @@ func (a *Agent) Status() Status {
 	if known {
 		now = now.Truncate(time.Millisecond)
 		s.At = &now
+	}
+	if a.remote != nil {
+		if c := a.remote.State(); c.Result != "" {
+			s.Config = &c
+		}
 	}
 	b := a.buffer.Stats()
 	s.Buffer = &BufferStatus{

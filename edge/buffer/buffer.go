@@ -233,9 +233,9 @@ type Stats struct {
 
 // Stats reads the state; it costs one look into a segment.
 func (b *Buffer) Stats() Stats {
-	s := Stats{MaxBytes: b.cfg.MaxBytes, Gaps: b.gaps.len(), Written: b.commit.written.Load(), Syncs: b.commit.syncs.Load()}
+	s := Stats{Gaps: b.gaps.len(), Written: b.commit.written.Load(), Syncs: b.commit.syncs.Load()}
 	b.mu.Lock()
-	s.Bytes = b.bytes
+	s.Bytes, s.MaxBytes = b.bytes, b.cfg.MaxBytes
 	for _, seg := range b.segments {
 		s.Batches += seg.unacked()
 		if !seg.sendable() {

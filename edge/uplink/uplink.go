@@ -24,6 +24,7 @@ type Uplink struct {
 
 	mu    sync.Mutex
 	cfg   Config // guarded by mu
+	turn  int    // guarded by mu: counts how often cfg was replaced
 	state State  // guarded by mu
 }
 
@@ -89,6 +90,7 @@ func (u *Uplink) Reconfigure(cfg Config) error {
 	}
 	u.mu.Lock()
 	u.cfg, u.state.Window = cfg, cfg.Window
+	u.turn++
 	u.mu.Unlock()
 	signal(u.reconfigured)
 	return nil
@@ -128,8 +130,11 @@ const maxStuck = 8
 func (u *Uplink) Run(ctx context.Context) error {
 	var pause time.Duration
 	for ctx.Err() == nil {
-		cfg, began := u.Config(), time.Now()
-		err := u.connectAndSend(ctx, &cfg)
+		began := time.Now()
+		u.mu.Lock()
+		cfg, turn := u.cfg, u.turn
+		u.mu.Unlock()
+		err := u.connectAndSend(ctx, &cfg, turn)
 		u.disconnected(err)
 		if n := u.State().Stuck; n > maxStuck {
 			return fmt.Errorf("%d MQTT clients did not come back after their connection was closed", n)
@@ -148,7 +153,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 }
 
 // connectAndSend is one session, from connecting to the end of its connection.
-func (u *Uplink) connectAndSend(ctx context.Context, cfg *Config) error {
+func (u *Uplink) connectAndSend(ctx context.Context, cfg *Config, turn int) error {
 	l, err := connect(ctx, cfg)
 	defer func() {
 		if stuck := l.close(); stuck != nil {
@@ -162,13 +167,26 @@ func (u *Uplink) connectAndSend(ctx context.Context, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	u.met.connects.Inc()
-	u.update(func(st *State) { st.Connected, st.Since, st.Err = true, time.Now(), nil })
+	if !u.connected(turn) {
+		return errReconfigured
+	}
 	u.log.Info("connected to the central broker", "url", cfg.URL)
 	if l.deaf != nil {
 		u.log.Warn("settings from the centre do not arrive", "error", l.deaf)
 	}
 	return s.run(ctx)
+}
+
+// connected notes that there is a session, unless its settings are old already.
+func (u *Uplink) connected(turn int) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if turn != u.turn {
+		return false
+	}
+	u.met.connects.Inc()
+	u.state.Connected, u.state.Since, u.state.Err = true, time.Now(), nil
+	return true
 }
 
 // leave counts a client that is stuck, until it comes back.
