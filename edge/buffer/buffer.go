@@ -15,7 +15,8 @@ import (
 
 // Errors of Accept and Submit; ask with errors.Is. The readings stay with the caller.
 var (
-	// ErrFull is returned while the files on disk have reached MaxBytes.
+	// ErrFull is returned while the files on disk have reached MaxBytes and nothing
+	// may, or can, make room.
 	ErrFull = errors.New("buffer is full")
 	// ErrBusy is returned while MaxPending readings wait for the disk.
 	ErrBusy = errors.New("too many readings wait for the disk")
@@ -35,6 +36,8 @@ type Buffer struct {
 	wake      chan struct{}
 	committed chan struct{} // closed when the committer has ended
 	commit    committer
+	// space wakes keepLoop, and kept is closed when it has ended.
+	space, kept chan struct{}
 
 	// clock serializes what is learnt about boots. Order: clock, reading, mu.
 	clock sync.Mutex
@@ -85,9 +88,10 @@ func Open(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Buffer, err
 	b := &Buffer{
 		cfg: cfg, log: log.With("component", "buffer"), now: time.Now,
 		wake: make(chan struct{}, 1), committed: make(chan struct{}), changed: make(chan struct{}),
+		space: make(chan struct{}, 1), kept: make(chan struct{}),
 	}
 	b.commit.epoch, b.commit.seq = newEpoch(), 1
-	b.boots, b.bytes = boots{}, journalBytes
+	b.boots, b.bytes = boots{}, cfg.overhead()
 	if cfg.Now != nil {
 		b.now = cfg.Now
 	}
@@ -96,6 +100,7 @@ func Open(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Buffer, err
 		return nil, fmt.Errorf("open buffer %s: %w", cfg.Dir, err)
 	}
 	go b.commitLoop()
+	go b.keepLoop()
 	return b, nil
 }
 
@@ -110,6 +115,7 @@ func (b *Buffer) Close() error {
 	b.mu.Unlock()
 	b.signal()
 	<-b.committed
+	<-b.kept
 	return b.finish()
 }
 

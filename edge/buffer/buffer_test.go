@@ -107,7 +107,7 @@ type failer interface {
 
 func segmentFiles(t failer, dir string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.[sa][ev]g"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestAcknowledgedSegmentsAreUnlinked(t *testing.T) {
 	if n := len(segmentFiles(t, cfg.Dir)); n > 1 {
 		t.Errorf("%d segments are left, want the head at most", n)
 	}
-	if s := b.Stats(); s.Batches != 0 || !s.Oldest.IsZero() || s.Bytes > journalBytes+2*cfg.SegmentBytes {
+	if s := b.Stats(); s.Batches != 0 || !s.Oldest.IsZero() || s.Bytes > cfg.overhead()+2*cfg.SegmentBytes {
 		t.Errorf("stats of an empty buffer: %+v", s)
 	}
 	if n := b.Forget(stored[0].Epoch, []uint64{stored[0].Seq, 1 << 40}) + b.Forget(stored[0].Epoch+1, []uint64{stored[3].Seq}); n != 0 {
@@ -193,7 +193,7 @@ func TestAcknowledgedSegmentsAreUnlinked(t *testing.T) {
 
 func TestFullBufferRefusesAndRecovers(t *testing.T) {
 	cfg := testConfig(t.TempDir())
-	cfg.SegmentBytes, cfg.MaxBytes = 64<<10, journalBytes+512<<10
+	cfg.SegmentBytes, cfg.MaxBytes, cfg.WhenFull = 64<<10, journalBytes+576<<10, Refuse
 	b := open(t, cfg)
 	var kept int
 	for {

@@ -79,7 +79,7 @@ func (b *Buffer) learn(known boots) error {
 	before := b.boots
 	b.mu.Unlock()
 	if !maps.Equal(before, used) {
-		if err := replaceFile(filepath.Join(b.cfg.Dir, bootsName), used.encode()); err != nil {
+		if err := b.replaceFile(filepath.Join(b.cfg.Dir, bootsName), used.encode()); err != nil {
 			return err
 		}
 	}

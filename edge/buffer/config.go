@@ -30,8 +30,10 @@ type Config struct {
 	BatchReadings int
 	// MaxPending is how many readings may wait for the disk.
 	MaxPending int
-	// MaxBytes bounds the folder: the segments and the journal, which takes 2 MiB.
+	// MaxBytes bounds the folder: the segments, the journal (2 MiB) and the reserve (4
+	// MiB, or one segment if that is less). WhenFull is what to do about it.
 	MaxBytes int64
+	WhenFull WhenFull
 	// SegmentBytes and SegmentAge say when the head segment is closed.
 	SegmentBytes int64
 	SegmentAge   time.Duration
@@ -44,6 +46,7 @@ func Default() Config {
 		BatchReadings:  2000,
 		MaxPending:     200_000,
 		MaxBytes:       1 << 30,
+		WhenFull:       Thin,
 		SegmentBytes:   16 << 20,
 		SegmentAge:     time.Hour,
 	}
@@ -68,7 +71,8 @@ func (c *Config) Validate() error {
 	check(c.BatchReadings > 0 && c.BatchReadings <= wire.MaxBatchReadings, "batch readings: %d is not allowed: want 1 to %d", c.BatchReadings, wire.MaxBatchReadings)
 	check(c.MaxPending >= c.BatchReadings, "max pending: %d is not allowed: want at least one batch (%d)", c.MaxPending, c.BatchReadings)
 	check(c.SegmentBytes >= 64<<10, "segment bytes: %d is not allowed: want at least 65536", c.SegmentBytes)
-	check(c.MaxBytes >= journalBytes+minSegments*c.SegmentBytes, "max bytes: %d is not allowed: want at least %d and %d segments of %d bytes", c.MaxBytes, journalBytes, minSegments, c.SegmentBytes)
+	check(c.MaxBytes >= c.overhead()+minSegments*c.SegmentBytes, "max bytes: %d is not allowed: want at least %d and %d segments of %d bytes", c.MaxBytes, c.overhead(), minSegments, c.SegmentBytes)
+	check(c.WhenFull == Thin || c.WhenFull == Refuse, "when full: %q is not allowed: want %q or %q", c.WhenFull, Thin, Refuse)
 	check(c.SegmentAge > 0, "segment age: %s is not allowed: want more than 0", c.SegmentAge)
 	return errors.Join(errs...)
 }

@@ -18,10 +18,14 @@
 //
 // It promises that Accept returns nil, and Submit calls done(nil), only after the
 // readings were synced to disk; that many callers share one sync; that disk space
-// returns as acknowledgements come; that the folder never grows much beyond its bound
-// (Accept then refuses with ErrFull); and that opening is quick whatever is in it. A
-// batch is offered again after a restart unless its acknowledgement was noted,
-// so whoever receives it must know it by its number or its readings.
+// returns as acknowledgements come; that the folder stays within its bound (see WhenFull
+// for what goes); and that opening is quick whatever is in it. A batch is offered again
+// after a restart unless its acknowledgement was noted, so whoever receives it must know
+// it by its number or its readings.
+//
+// Nothing is lost silently: what is thinned, evicted or damaged is counted, and becomes a
+// traffic.Gap that is kept on disk and sent in a batch of its own until that is
+// acknowledged. A batch may therefore vanish between Next and Get.
 //
 // # A machine without a clock
 //

@@ -35,3 +35,12 @@ func lockFile(f *os.File) error {
 		}
 	}
 }
+
+// freeBytes is the space that this process may still take where dir is.
+func freeBytes(dir string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,8 @@ const gapsName = "gaps"
 type ledger struct {
 	path string
 	edge traffic.EdgeID
+	// write replaces the file.
+	write func(path string, content []byte) error
 
 	mu      sync.Mutex // guards all below; nothing else is locked while it is held
 	records []record
@@ -68,7 +71,7 @@ func (l *ledger) save() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(l.path, content)
+	return l.write(l.path, content)
 }
 
 // add notes a loss. What was going to be reported by one of the lost batches must be
@@ -81,6 +84,9 @@ func (l *ledger) add(g traffic.Gap) error {
 			l.records[i].carrier = mark{}
 		}
 	}
+	if l.covers(g) {
+		return nil
+	}
 	if !l.grow(g, false) && (len(l.records) < wire.MaxBatchGaps || !l.grow(g, true)) {
 		l.records = append(l.records, record{gap: g})
 	}
@@ -88,6 +94,20 @@ func (l *ledger) add(g traffic.Gap) error {
 		l.records = l.records[1:] // a gap for each of hundreds of epochs: the oldest is the least news
 	}
 	return l.save()
+}
+
+// covers reports whether a loss is on record already. The caller holds mu.
+func (l *ledger) covers(g traffic.Gap) bool {
+	return slices.ContainsFunc(l.records, func(r record) bool {
+		return r.gap.Cause == g.Cause && r.gap.Epoch == g.Epoch && r.gap.FirstSeq <= g.FirstSeq && g.LastSeq <= r.gap.LastSeq
+	})
+}
+
+// dropped reports whether a segment was evicted: they go whole.
+func (l *ledger) dropped(s *segment) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return s.next > 0 && l.covers(traffic.Gap{Cause: traffic.GapEvicted, Epoch: s.epoch, FirstSeq: s.next - 1, LastSeq: s.next - 1})
 }
 
 // grow adds g to a gap that ends where it begins; with force to one that ends before.
@@ -189,7 +209,7 @@ func (l *ledger) len() int {
 }
 
 func (b *Buffer) openLedger() {
-	b.gaps = ledger{path: filepath.Join(b.cfg.Dir, gapsName), edge: b.cfg.Edge}
+	b.gaps = ledger{path: filepath.Join(b.cfg.Dir, gapsName), edge: b.cfg.Edge, write: b.replaceFile}
 	if err := b.gaps.load(); err != nil {
 		b.log.Error("cannot read which losses are not reported yet; the metrics of earlier days have them", "error", err)
 	}

@@ -137,7 +137,7 @@ func (m *model) checkFiles() {
 	m.b.mu.Lock()
 	defer m.b.mu.Unlock()
 	files := segmentFiles(m.t, m.cfg.Dir)
-	size := int64(journalBytes)
+	size := m.cfg.overhead()
 	for _, s := range m.b.segments {
 		if s.path != "" {
 			files = slices.DeleteFunc(files, func(f string) bool { return f == s.path })
@@ -168,8 +168,8 @@ func TestModel(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{t: t, cfg: testConfig(""), taken: map[string]bool{}, acked: map[string]bool{}}
-		m.cfg.SegmentBytes, m.cfg.MaxBytes, m.cfg.BatchReadings = 64<<10, journalBytes+384<<10, 40
-		m.cfg.MaxPending = 1000
+		m.cfg.SegmentBytes, m.cfg.MaxBytes, m.cfg.BatchReadings = 64<<10, journalBytes+448<<10, 40
+		m.cfg.MaxPending, m.cfg.WhenFull = 1000, Refuse
 		m.reopen(newDir())
 		defer func() { m.b.Close() }()
 		t.Repeat(map[string]func(*rapid.T){

@@ -122,7 +122,7 @@ func (b *Buffer) locate(c Cursor) (*segment, uint64) {
 // fetch reads one batch and checks it. The key is filled in as far as it can be read, also
 // with an error. The caller holds reading.
 func (b *Buffer) fetch(s *segment, n uint64, withValue bool) (entry, error) {
-	e, offset, ok := b.fromJournal(s, n)
+	e, offset, ok := b.fromJournal(s, n, withValue)
 	if !ok {
 		var err error
 		if e, err = b.fromFile(s, n, withValue); err != nil || e.gone {
@@ -144,9 +144,12 @@ func (b *Buffer) fetch(s *segment, n uint64, withValue bool) (entry, error) {
 }
 
 // fromJournal finds a batch that is not settled.
-func (b *Buffer) fromJournal(s *segment, n uint64) (e entry, offset time.Duration, ok bool) {
+func (b *Buffer) fromJournal(s *segment, n uint64, handOut bool) (e entry, offset time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if handOut {
+		s.readAt = b.now()
+	}
 	if n < s.settled() || n >= s.next {
 		return e, s.offset, false
 	}
@@ -293,6 +296,7 @@ func (b *Buffer) retire() {
 	b.mu.Unlock()
 	for _, s := range gone {
 		b.unlink(s)
+		b.lookAfterSpace()
 	}
 }
 

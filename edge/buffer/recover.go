@@ -48,6 +48,7 @@ func (b *Buffer) recover() error {
 	if err := b.settle(); err != nil {
 		b.log.Error("cannot settle what is in the journal; it stays there", "error", err)
 	}
+	b.keepReserve()
 	return nil
 }
 
@@ -75,7 +76,7 @@ func (b *Buffer) loadSegments() (*find, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range files {
+	for _, s := range b.superseded(files) {
 		named := damagedSegment{s.header, s.next}
 		m, err := s.load()
 		s.close()

@@ -43,6 +43,10 @@ type segment struct {
 	// unsettled are the last batches, which are in the journal and not in the file.
 	unsettled      []entry
 	unsettledBytes int64
+	// readAt is when a batch was last handed out, and dense says that thinning was
+	// tried in vain.
+	readAt time.Time
+	dense  bool
 	// head says that the committer adds batches.
 	head bool
 	// lost counts the batches that could not be read; the file is evidence then.

@@ -13,6 +13,21 @@ import (
 // again. Of a batch that is acknowledged by now only the key is written: while the uplink
 // works a reading is written once. After an error everything still is in the journal.
 func (b *Buffer) settle() error {
+	err := b.settleAll()
+	if err != nil && b.diskFull(err) {
+		err = b.settleAll()
+	}
+	if err != nil {
+		return err
+	}
+	b.commit.journal.rewind()
+	b.tidy()
+	b.evict()
+	b.lookAfterSpace()
+	return nil
+}
+
+func (b *Buffer) settleAll() error {
 	b.mu.Lock()
 	segments := append([]*segment(nil), b.segments...)
 	b.mu.Unlock()
@@ -21,11 +36,14 @@ func (b *Buffer) settle() error {
 			return err
 		}
 	}
-	b.commit.journal.rewind()
+	return nil
+}
+
+// tidy is retire for who does not hold reading.
+func (b *Buffer) tidy() {
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	b.retire()
-	return nil
 }
 
 func (b *Buffer) settleSegment(s *segment) error {
@@ -137,9 +155,7 @@ func (b *Buffer) rotate() error {
 		return err
 	}
 	b.closeHead()
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	b.retire()
+	b.tidy()
 	return nil
 }
 
