@@ -79,12 +79,19 @@ func testConfig() broker.Config {
 	return cfg
 }
 
-func start(t *testing.T, cfg broker.Config, intake broker.Intake) *broker.Broker {
+func start(t testing.TB, cfg broker.Config, intake broker.Intake) *broker.Broker {
 	t.Helper()
 	b, err := broker.New(cfg, intake, nil, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
+	run(t, b)
+	return b
+}
+
+// run runs a broker until the test ends.
+func run(t testing.TB, b *broker.Broker) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
@@ -94,7 +101,6 @@ func start(t *testing.T, cfg broker.Config, intake broker.Intake) *broker.Broker
 			t.Errorf("run broker: %v", err)
 		}
 	})
-	return b
 }
 
 // versions runs a test with an MQTT 3.1.1 and an MQTT 5 client.

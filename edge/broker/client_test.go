@@ -22,7 +22,7 @@ const quiet = 150 * time.Millisecond
 // A client speaks MQTT packet by packet, so that a test decides what is sent when
 // and sees every answer.
 type client struct {
-	t       *testing.T
+	t       testing.TB
 	conn    net.Conn
 	in      *bufio.Reader
 	version byte
@@ -35,7 +35,7 @@ type connectOptions struct {
 	user, password string
 }
 
-func dial(t *testing.T, addr string, o connectOptions) *client {
+func dial(t testing.TB, addr string, o connectOptions) *client {
 	t.Helper()
 	c := dialRaw(t, addr, o.version)
 	if ack := c.connect(o); ack.ReasonCode != 0 {
@@ -44,7 +44,7 @@ func dial(t *testing.T, addr string, o connectOptions) *client {
 	return c
 }
 
-func dialRaw(t *testing.T, addr string, version byte) *client {
+func dialRaw(t testing.TB, addr string, version byte) *client {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *client) send(pk packets.Packet) {
 	}
 }
 
-func encode(t *testing.T, pk packets.Packet, version byte) []byte {
+func encode(t testing.TB, pk packets.Packet, version byte) []byte {
 	t.Helper()
 	pk.ProtocolVersion = version
 	var buf bytes.Buffer
