@@ -39,6 +39,7 @@ type Store interface {
 	AdviceReader
 	RejectedReader
 	GapReader
+	Maintainer
 	Accounts
 	Edges
 	// Ping returns nil when the database answers.

@@ -45,7 +45,7 @@ func (s *Store) Append(ctx context.Context, d store.Delivery) (store.Appended, e
 		if err != nil {
 			return err
 		}
-		if err := w.noteSlots(ctx, offers); err != nil {
+		if err := w.noteSlots(ctx, fresh); err != nil {
 			return err
 		}
 		latest, err := w.updateRoads(ctx, inOrder(fresh, len(d.Readings)), now)
@@ -122,7 +122,8 @@ func readingArgs(offers []row.Offer) func(args []any, i int) []any {
 	}
 }
 
-// noteSlots keeps the bounds of each slot; offers are sorted by slot.
+// noteSlots keeps the bounds of each slot and says that it has changed; offers are
+// sorted by slot.
 func (w *writer) noteSlots(ctx context.Context, offers []row.Offer) error {
 	type bounds struct{ slot, first, last int64 }
 	var all []bounds
@@ -136,8 +137,7 @@ func (w *writer) noteSlots(ctx context.Context, offers []row.Offer) error {
 		all = append(all, bounds{slot(at), at, at})
 	}
 	_, err := w.bulk(`INSERT INTO traffic_slots (slot, first_ts, last_ts)`, 3,
-		`ON CONFLICT DO UPDATE SET first_ts = min(first_ts, excluded.first_ts), last_ts = max(last_ts, excluded.last_ts)
-		WHERE excluded.first_ts < first_ts OR excluded.last_ts > last_ts`).
+		`ON CONFLICT DO UPDATE SET first_ts = min(first_ts, excluded.first_ts), last_ts = max(last_ts, excluded.last_ts), version = version + 1`).
 		insert(ctx, len(all), func(args []any, i int) []any { return append(args, all[i].slot, all[i].first, all[i].last) })
 	return err
 }

@@ -86,7 +86,7 @@ func (s *Store) Latest(ctx context.Context, f store.RoadFilter, p store.Page) ([
 func (s *Store) Watermark(ctx context.Context, limit time.Time) (time.Time, error) {
 	most := row.Micros(limit)
 	return s.edge(ctx, "find newest reading",
-		new(query).add(`SELECT slot, last_ts, first_ts FROM traffic_slots WHERE slot <= ? ORDER BY slot DESC LIMIT 2`, slot(most)),
+		new(query).add(`SELECT slot, last_ts, first_ts FROM traffic_slots WHERE slot <= ? AND level = 0 ORDER BY slot DESC LIMIT 2`, slot(most)),
 		func(at int64) bool { return at <= most },
 		`SELECT max(ts) FROM traffic_raw WHERE slot = ? AND ts <= ?`, most)
 }
@@ -98,7 +98,7 @@ func (s *Store) FirstSince(ctx context.Context, from time.Time) (time.Time, erro
 		least = math.MinInt64
 	}
 	return s.edge(ctx, "find oldest reading",
-		new(query).add(`SELECT slot, first_ts, last_ts FROM traffic_slots WHERE slot >= ? ORDER BY slot LIMIT 2`, slot(least)),
+		new(query).add(`SELECT slot, first_ts, last_ts FROM traffic_slots WHERE slot >= ? AND level = 0 ORDER BY slot LIMIT 2`, slot(least)),
 		func(at int64) bool { return at >= least },
 		`SELECT min(ts) FROM traffic_raw WHERE slot = ? AND ts >= ?`, least)
 }

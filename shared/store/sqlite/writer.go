@@ -169,6 +169,15 @@ func (w *writer) row(ctx context.Context, query string, args []any, dest ...any)
 	return st.QueryRowContext(ctx, args...).Scan(dest...)
 }
 
+// number reads one number if there is one.
+func (w *writer) number(ctx context.Context, query string, args ...any) (n int64, found bool, err error) {
+	err = w.row(ctx, query, args, &n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	return n, err == nil, err
+}
+
 // rows calls fn with each row.
 func (w *writer) rows(ctx context.Context, query string, args []any, fn func(*sql.Rows) error) error {
 	st, err := w.stmt(ctx, query) //nolint:sqlclosecheck // kept for the next time, closed with the writer

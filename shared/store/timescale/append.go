@@ -51,26 +51,20 @@ func (s *Store) Accept(ctx context.Context, batch []traffic.Reading) error {
 // before. Where that was too optimistic the transaction begins again, more carefully.
 func (s *Store) Append(ctx context.Context, d store.Delivery) (store.Appended, error) {
 	offers := row.Offers(d.Readings, day) // by day, then in the order of the key
+	days := daysOf(offers, func(o *row.Offer) int64 { return o.At })
 	var out store.Appended
 	how := direct
 	err := s.call(ctx, "append readings", func(ctx context.Context) error {
-		for {
-			if err := s.makeRoom(ctx, offers); err != nil {
-				return err
-			}
-			a := appending{s: s, d: &d, how: how, offers: offers, now: s.now()}
-			err := a.run(ctx)
-			if err == nil {
+		for ; ; how++ {
+			err := s.inRoom(ctx, &s.raw, days, func() error {
+				a := appending{s: s, d: &d, how: how, offers: offers, now: s.now()}
+				err := a.run(ctx)
 				out = a.out
-				return nil
-			}
-			if how == merging || !hasCode(err, codeUnique, codeNoPartition, codeNoTable) {
+				return err
+			})
+			if how == merging || !hasCode(err, codeUnique) {
 				return err
 			}
-			if hasCode(err, codeNoPartition, codeNoTable) {
-				s.rooms.forget()
-			}
-			how++
 		}
 	})
 	if err != nil {
@@ -176,7 +170,7 @@ func (a *appending) store(ctx context.Context) error {
 	if len(a.fresh) == 0 {
 		return nil
 	}
-	return copyOffers(ctx, a.conn.Conn().PgConn(), a.s.rooms.table(a.fresh), a.fresh)
+	return copyOffers(ctx, a.conn.Conn().PgConn(), a.s.raw.table(day(a.fresh[0].At), day(a.fresh[len(a.fresh)-1].At)), a.fresh)
 }
 
 // lookUp returns which of the given offers are in the table. LIMIT keeps the planner

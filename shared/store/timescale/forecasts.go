@@ -58,9 +58,12 @@ func (s *Store) PutPredictions(ctx context.Context, ps []traffic.Prediction) err
 		floats(ps, func(p *prediction) traffic.Value { return p.Lower }),
 		floats(ps, func(p *prediction) traffic.Value { return p.Upper }),
 	}
+	days := daysOf(ps, func(p *prediction) int64 { return row.Micros(p.At) })
 	return s.call(ctx, "store predictions", func(ctx context.Context) error {
-		_, err := s.pool.Exec(ctx, putPredictions, args...)
-		return err
+		return s.inRoom(ctx, &s.forecasts, days, func() error {
+			_, err := s.pool.Exec(ctx, putPredictions, args...)
+			return err
+		})
 	})
 }
 

@@ -46,7 +46,8 @@ type Store struct {
 	// hyper says that the tables that grow are hypertables.
 	hyper  bool
 	memory *memory
-	rooms  rooms
+	// What plain PostgreSQL partitions.
+	raw, forecasts, fives, hours family
 }
 
 var _ store.Store = (*Store)(nil)
@@ -67,6 +68,9 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{pool: pool, log: log, now: time.Now, memory: newMemory()}
+	s.raw.parent, s.forecasts.parent = "traffic_raw", "predictions"
+	s.fives.parent, s.fives.monthly = "rollup_5m", true
+	s.hours.parent, s.hours.monthly = "rollup_1h", true
 	if err := s.prepare(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open database %s: %w", pool.Config().ConnConfig.Database, err)
@@ -195,6 +199,11 @@ const (
 func (s *Store) call(ctx context.Context, verb string, fn func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	return s.retry(ctx, verb, fn)
+}
+
+// retry runs fn, again when the server aborted it because of others.
+func (s *Store) retry(ctx context.Context, verb string, fn func(ctx context.Context) error) error {
 	for attempt := 1; ; attempt++ {
 		err := fn(ctx)
 		if err == nil {

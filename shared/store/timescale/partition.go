@@ -2,6 +2,7 @@ package timescale
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -15,95 +16,118 @@ import (
 // years of history that are read in later would otherwise make thousands of them.
 const dailyFor = 62 * 24 * time.Hour
 
-// rooms remembers which days have a partition in traffic_raw.
-type rooms struct {
+// partitionLock is the advisory lock of whoever makes or drops partitions.
+const partitionLock = migrationLock + 1
+
+// A family is a table that plain PostgreSQL partitions by time. It remembers which days
+// have a partition.
+type family struct {
+	parent string
+	// monthly says that young partitions are months, too.
+	monthly bool
+
 	mu   sync.Mutex
 	days map[int64]string // guarded by mu; the partition of each day
 }
 
-func (r *rooms) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.days = nil
+// forget is for when a partition turns out to be gone.
+func (f *family) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.days = nil
 }
 
-// missing returns the days of the offers, which are sorted by day, that are not
-// remembered.
-func (r *rooms) missing(offers []row.Offer) (days []int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := range offers {
-		d := day(offers[i].At)
-		if (i == 0 || d != day(offers[i-1].At)) && r.days[d] == "" {
+// missing returns the days that are not remembered.
+func (f *family) missing(days []int64) (out []int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range days {
+		if f.days[d] == "" {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func (f *family) remember(days []int64, list partitionList) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.days == nil || len(f.days) > maxRemembered {
+		f.days = map[int64]string{}
+	}
+	for _, d := range days {
+		f.days[d] = list.holding(row.Time(d * dayMicros))
+	}
+}
+
+// table is where rows of the days from first to last go with the least detour: if that
+// is one day, its partition.
+func (f *family) table(first, last int64) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if name := f.days[first]; first == last && name != "" {
+		return name
+	}
+	return f.parent
+}
+
+// daysOf returns the days of items that are sorted by time or by day.
+func daysOf[T any](items []T, at func(*T) int64) (days []int64) {
+	for i := range items {
+		if d := day(at(&items[i])); len(days) == 0 || days[len(days)-1] != d {
 			days = append(days, d)
 		}
 	}
 	return days
 }
 
-func (r *rooms) remember(days []int64, list partitionList) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.days == nil || len(r.days) > maxRemembered {
-		r.days = map[int64]string{}
-	}
-	for _, d := range days {
-		r.days[d] = list.holding(row.Time(d * dayMicros))
-	}
-}
-
-// table is where offers, which are sorted by day, go with the least detour: if
-// they are all of one day, that is its partition.
-func (r *rooms) table(offers []row.Offer) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	first, last := day(offers[0].At), day(offers[len(offers)-1].At)
-	if name := r.days[first]; first == last && name != "" {
-		return name
-	}
-	return "traffic_raw"
-}
-
-// makeRoom makes sure that there is a partition for every offer.
-func (s *Store) makeRoom(ctx context.Context, offers []row.Offer) error {
+// makeRoom makes sure that there is a partition for each of these days.
+func (s *Store) makeRoom(ctx context.Context, f *family, days []int64) error {
 	if s.hyper {
 		return nil
 	}
-	days := s.rooms.missing(offers)
-	if len(days) == 0 {
+	missing := f.missing(days)
+	if len(missing) == 0 {
 		return nil
 	}
-	there, err := s.makePartitions(ctx, days)
+	there, err := s.makePartitions(ctx, f, missing)
 	if err != nil {
 		return fmt.Errorf("make partitions: %w", err)
 	}
-	s.rooms.remember(days, there)
+	f.remember(missing, there)
 	return nil
 }
 
-// partitionLock is the advisory lock of whoever makes or drops partitions.
-const partitionLock = migrationLock + 1
+// inRoom runs fn, which writes to a family, and makes room (again) when there is none.
+func (s *Store) inRoom(ctx context.Context, f *family, days []int64, fn func() error) error {
+	for again := false; ; again = true {
+		if err := s.makeRoom(ctx, f, days); err != nil {
+			return err
+		}
+		err := fn()
+		if again || !hasCode(err, codeNoPartition, codeNoTable) {
+			return err
+		}
+		f.forget()
+	}
+}
 
-// makePartitions makes the partitions of the given days that are not there.
-func (s *Store) makePartitions(ctx context.Context, days []int64) (there partitionList, err error) {
+// makePartitions makes the partitions of the given days that are not there, and
+// returns all.
+func (s *Store) makePartitions(ctx context.Context, f *family, days []int64) (there partitionList, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(partitionLock)); err != nil {
 			return err
 		}
-		if there, err = partitions(ctx, tx); err != nil {
+		if there, err = partitions(ctx, tx, f.parent); err != nil {
 			return err
 		}
 		for _, d := range days {
 			from := row.Time(d * dayMicros)
-			if there.overlap(from, from.Add(24*time.Hour)) {
+			if there.holding(from) != "" {
 				continue // a day lies within one partition or in none
 			}
-			p := partition{parent: "traffic_raw", from: from, to: from.Add(24 * time.Hour)}
-			p.name = "traffic_raw_" + from.Format("20060102")
-			month := time.Date(from.Year(), from.Month(), 1, 0, 0, 0, 0, time.UTC)
-			if old := s.now().Sub(from) > dailyFor; old && !there.overlap(month, month.AddDate(0, 1, 0)) {
-				p.name, p.from, p.to = "traffic_raw_"+from.Format("200601"), month, month.AddDate(0, 1, 0)
-			}
+			p := f.partition(from, there, s.now())
 			if err := p.create(ctx, tx); err != nil {
 				return err
 			}
@@ -112,6 +136,15 @@ func (s *Store) makePartitions(ctx context.Context, days []int64) (there partiti
 		return nil
 	})
 	return there, err
+}
+
+// partition plans the partition for a day that has none.
+func (f *family) partition(from time.Time, there partitionList, now time.Time) partition {
+	month := time.Date(from.Year(), from.Month(), 1, 0, 0, 0, 0, time.UTC)
+	if old := now.Sub(from) > dailyFor; (old || f.monthly) && !there.overlap(month, month.AddDate(0, 1, 0)) {
+		return partition{f.parent + "_" + from.Format("200601"), f.parent, month, month.AddDate(0, 1, 0)}
+	}
+	return partition{f.parent + "_" + from.Format("20060102"), f.parent, from, from.Add(24 * time.Hour)}
 }
 
 // A partition is a row of the table of that name.
@@ -141,8 +174,8 @@ func (l partitionList) holding(at time.Time) string {
 	return ""
 }
 
-func partitions(ctx context.Context, tx pgx.Tx) (partitionList, error) {
-	rows, err := tx.Query(ctx, `SELECT name, parent, from_ts, to_ts FROM partitions WHERE parent = 'traffic_raw'`)
+func partitions(ctx context.Context, tx pgx.Tx, parent string) (partitionList, error) {
+	rows, err := tx.Query(ctx, `SELECT name, parent, from_ts, to_ts FROM partitions WHERE parent = $1`, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -167,4 +200,38 @@ func (p *partition) create(ctx context.Context, tx pgx.Tx) error {
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO partitions (name, parent, from_ts, to_ts) VALUES ($1, $2, $3, $4)`, p.name, p.parent, p.from, p.to)
 	return err
+}
+
+// dropPartitions drops the partitions that end by a time and returns how many. It gives
+// up on one that readers use for longer than a moment: everybody who comes after would
+// have to wait with it.
+func (s *Store) dropPartitions(ctx context.Context, f *family, before time.Time) (dropped int, err error) {
+	defer func() {
+		if dropped > 0 {
+			f.forget()
+		}
+	}()
+	for {
+		gone := false
+		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1), set_config('lock_timeout', '2s', true)`, int64(partitionLock)); err != nil {
+				return err
+			}
+			var name string
+			err := tx.QueryRow(ctx, `DELETE FROM partitions WHERE name = (SELECT name FROM partitions WHERE parent = $1 AND to_ts <= $2 ORDER BY to_ts LIMIT 1)
+				RETURNING name`, f.parent, before).Scan(&name)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			if err == nil {
+				gone = true
+				_, err = tx.Exec(ctx, `DROP TABLE IF EXISTS `+pgx.Identifier{name}.Sanitize())
+			}
+			return err
+		})
+		if err != nil || !gone {
+			return dropped, err
+		}
+		dropped++
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/2zrhun/city-flow/shared/store"
 	"github.com/2zrhun/city-flow/shared/store/internal/row"
@@ -55,31 +54,6 @@ func (s *Store) Readings(ctx context.Context, q store.ReadingQuery) ([]traffic.R
 	return row.Cut(out, limit, func(r *traffic.Reading) []any { return []any{row.Micros(r.At), r.Sensor} })
 }
 
-// Buckets averages readings by road and time.
-func (s *Store) Buckets(ctx context.Context, q store.BucketQuery) ([]traffic.Bucket, error) {
-	if q.From.IsZero() || q.To.IsZero() || q.Width < time.Second || q.Width%time.Second != 0 {
-		return nil, fmt.Errorf("average readings: from %s, to %s, width %s: want both bounds and a width of whole seconds, at least 1s",
-			q.From, q.To, q.Width)
-	}
-	lo, hi := bounds(q.From, q.To)
-	sel := new(query).add(`SELECT r.road_id, date_bin(?, r.ts, '1970-01-01T00:00:00Z') AS start,
-		avg(r.speed_kmh), avg(r.flow_rate), avg(r.occupancy), avg(r.score), count(*) FROM traffic_raw r WHERE r.ts >= ? AND r.ts < ?`,
-		pgtype.Interval{Microseconds: q.Width.Microseconds(), Valid: true}, lo, hi).
-		when(q.Roads != nil, `AND r.road_id = ANY(?) AND r.sensor_id = ANY(ARRAY(SELECT p.sensor_id FROM road_sensors p WHERE p.road_id = ANY(?)))`,
-			row.IDs(q.Roads), row.IDs(q.Roads)).
-		add(`GROUP BY r.road_id, start ORDER BY r.road_id, start`)
-	var out []traffic.Bucket
-	err := s.each(ctx, "average readings", sel, func(rows pgx.Rows) error {
-		b := traffic.Bucket{Width: q.Width}
-		var road string
-		err := rows.Scan(&road, &b.Start, (*value)(&b.Speed), (*value)(&b.Flow), (*value)(&b.Occupancy), (*value)(&b.Score), &b.Samples)
-		b.Road, b.Start = traffic.RoadID(road), b.Start.UTC()
-		out = append(out, b)
-		return err
-	})
-	return out, err
-}
-
 // Latest lists the newest state of each road, by road.
 func (s *Store) Latest(ctx context.Context, f store.RoadFilter, p store.Page) ([]traffic.RoadState, store.Cursor, error) {
 	sel := new(query).add(`SELECT ` + readingColumns + ` FROM road_latest r`)
@@ -110,7 +84,7 @@ func (s *Store) Watermark(ctx context.Context, limit time.Time) (time.Time, erro
 	most := row.Time(row.Micros(limit))
 	return s.moment(ctx, "find newest reading", new(query).add(`
 		SELECT CASE WHEN last_ts <= ? THEN last_ts ELSE (SELECT max(r.ts) FROM traffic_raw r WHERE r.ts >= t.slot AND r.ts <= ?) END
-		FROM traffic_slots t WHERE slot <= ? AND first_ts <= ? ORDER BY slot DESC LIMIT 1`, most, most, most, most))
+		FROM traffic_slots t WHERE slot <= ? AND first_ts <= ? AND level = 0 ORDER BY slot DESC LIMIT 1`, most, most, most, most))
 }
 
 // FirstSince is the oldest event time that is not before from.
@@ -118,7 +92,7 @@ func (s *Store) FirstSince(ctx context.Context, from time.Time) (time.Time, erro
 	least, _ := bounds(from, time.Time{})
 	return s.moment(ctx, "find oldest reading", new(query).add(`
 		SELECT CASE WHEN first_ts >= ? THEN first_ts ELSE (SELECT min(r.ts) FROM traffic_raw r WHERE r.ts >= ? AND r.ts < t.slot + INTERVAL '5 minutes') END
-		FROM traffic_slots t WHERE slot > ?::timestamptz - INTERVAL '5 minutes' AND last_ts >= ? ORDER BY slot LIMIT 1`, least, least, least, least))
+		FROM traffic_slots t WHERE slot > ?::timestamptz - INTERVAL '5 minutes' AND last_ts >= ? AND level = 0 ORDER BY slot LIMIT 1`, least, least, least, least))
 }
 
 // moment reads the one time that a query finds, zero when it finds none.
