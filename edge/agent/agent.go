@@ -76,7 +76,7 @@ func (a *Agent) open(log *slog.Logger, reg prometheus.Registerer) (err error) {
 	if err = a.openBuffer(log, reg); err != nil {
 		return err
 	}
-	if a.broker, err = broker.New(cfg.Broker, broker.Intake{Match: isSensorTopic, Handle: a.take}, log, reg); err != nil {
+	if a.broker, err = broker.New(cfg.Broker, broker.Intake{Match: isSensorTopic, HandleAll: a.take}, log, reg); err != nil {
 		return err
 	}
 	if cfg.Uplink.URL == "" {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/2zrhun/city-flow/edge/broker"
 	"github.com/2zrhun/city-flow/shared/traffic"
 	"github.com/2zrhun/city-flow/shared/wire"
 )
@@ -18,10 +19,14 @@ func isSensorTopic(topic string) bool {
 
 // take is the broker's intake. It runs on the goroutine that reads from the sensor, so
 // that sensors are decoded side by side and a slow machine slows its sensors down.
-func (a *Agent) take(topic string, payload []byte, done func(error)) {
-	now := a.moment()
-	result := wire.DecodeSensor(topic, payload, now.now)
-	now.date(result.Readings, result.Rejected)
+func (a *Agent) take(messages []broker.Message, done func(error)) {
+	result := wire.SensorResult{Readings: make([]traffic.Reading, 0, len(messages))}
+	for _, m := range messages {
+		now := a.moment() // of each: without a time of its own a reading is known by this one
+		r, x := len(result.Readings), len(result.Rejected)
+		wire.AppendSensor(&result, m.Topic, m.Payload, now.now)
+		now.date(result.Readings[r:], result.Rejected[x:])
+	}
 	a.met.received.Add(float64(len(result.Readings) + len(result.Rejected)))
 	for _, r := range result.Rejected {
 		a.met.rejected.WithLabelValues(string(r.Reason)).Inc()
