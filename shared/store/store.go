@@ -42,6 +42,8 @@ type Store interface {
 	Maintainer
 	Accounts
 	Edges
+	SensorWriter
+	SensorReader
 	// Ping returns nil when the database answers.
 	Ping(ctx context.Context) error
 	// Close waits for running transactions and releases the database.

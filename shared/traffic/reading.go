@@ -66,6 +66,11 @@ const (
 	// QualityThinned says that the reading is an average made from several
 	// to save buffer space.
 	QualityThinned
+	// QualityStuck says that the sensor has repeated the same values for longer than
+	// traffic does.
+	QualityStuck
+	// QualityInconsistent says that flow, occupancy and speed contradict each other.
+	QualityInconsistent
 )
 
 // Resolution is the finest difference between two reading times that is kept.

@@ -89,6 +89,8 @@ func Test(t *testing.T, b Backend) {
 		{"Retention", onStore(testRetention)},
 		{"ForecastRetention", onStore(testForecastRetention)},
 		{"LateIntoCompressed", onStore(testLateIntoCompressed)},
+		{"Sensors", onStore(testSensors)},
+		{"SensorStatus", onStore(testSensorStatus)},
 		{"PredictionsReplace", onStore(testPredictionsReplace)},
 		{"LatestPredictions", onStore(testLatestPredictions)},
 		{"PredictionPages", onStore(testPredictionPages)},
