@@ -22,7 +22,7 @@ func command() *cli.Command {
 		Usage: "take sensor readings over MQTT, keep them until the centre has them, score roads locally",
 		Flags: flags, Run: run,
 		Commands: func(set *daemon.Settings) []*cli.Command {
-			return []*cli.Command{enrolCommand(set), userCommand(set)}
+			return []*cli.Command{enrolCommand(set), userCommand(set), doctorCommand()}
 		},
 	}.Command()
 }
