@@ -27,6 +27,8 @@ type committer struct {
 	// failure is the last error of the disk, and retry when to try it again.
 	failure error
 	retry   time.Time
+	// settleRetry is when to try again to settle the journal.
+	settleRetry time.Time
 	// undated says that the clock is unknown for the group being written.
 	undated bool
 	scratch []traffic.Reading
@@ -240,12 +242,23 @@ func (b *Buffer) store(entries []entry) error {
 	b.changed = make(chan struct{})
 	full := c.head.bytes+c.head.unsettledBytes >= b.cfg.SegmentBytes
 	b.mu.Unlock()
-	if age := b.now().Sub(c.head.created); full || age >= b.cfg.SegmentAge || age < 0 {
-		if err := b.rotate(); err != nil {
-			_ = b.failed(err) // what was stored is in the journal; the next commit tries again
-		}
-	}
+	b.rotateIfDue(full)
 	return nil
+}
+
+// rotateIfDue closes a head that is large or old enough. Where that fails the journal has
+// everything, and readings are taken as long as it has room.
+func (b *Buffer) rotateIfDue(full bool) {
+	c := &b.commit
+	age := b.now().Sub(c.head.created)
+	if !full && age < b.cfg.SegmentAge && age >= 0 || b.now().Before(c.settleRetry) {
+		return
+	}
+	if err := b.rotate(); err != nil {
+		c.settleRetry = b.now().Add(retryPause)
+		b.met.failures.Inc()
+		b.log.Error("cannot settle what is in the journal; trying again", "error", err)
+	}
 }
 
 // storeSome writes as many of the batches to the journal as have room in it.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // syncData makes written data durable. The size of a file that was written whole before
@@ -17,6 +19,12 @@ func syncData(f *os.File) error {
 			return err
 		}
 	}
+}
+
+// forgetPages drops what the kernel has in memory of a file that is synced. It reads a file
+// in large pieces, and counts a whole piece as written when a page of it is.
+func forgetPages(f *os.File) {
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // only counters are the worse for it
 }
 
 // lockFile keeps other processes out of the folder until f is closed. One that was killed

@@ -10,6 +10,9 @@ import (
 // syncData makes written data durable.
 func syncData(f *os.File) error { return f.Sync() }
 
+// forgetPages does nothing.
+func forgetPages(*os.File) {}
+
 // lockFile does nothing: bbolt's own locks on the segments are all there is.
 func lockFile(*os.File) error { return nil }
 

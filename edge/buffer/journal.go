@@ -72,6 +72,7 @@ func openJournal(dir string) (*journal, []commit, error) {
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("read journal: %w", err), f.Close())
 	}
+	forgetPages(f)
 	for _, c := range commits {
 		j.round = max(j.round, c.round)
 	}

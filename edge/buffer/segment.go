@@ -113,7 +113,7 @@ func (s *segment) create(dir string, limit int64, entries []entry, st state) (db
 	_ = os.Remove(tmp) // what an earlier attempt left
 	db, err = bolt.Open(tmp, 0o640, &bolt.Options{
 		Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
-		InitialMmapSize: int(2 * limit), NoStatistics: true,
+		InitialMmapSize: int(2 * limit), NoStatistics: true, PageSize: segmentPage,
 	})
 	if err != nil {
 		_ = os.Remove(tmp)
@@ -130,11 +130,16 @@ func (s *segment) create(dir string, limit int64, entries []entry, st state) (db
 		_ = os.Remove(path)
 		return nil, c, fmt.Errorf("create segment: %w", err)
 	}
-	c.add(cost{bytes: 4 * int64(os.Getpagesize()), syncs: 2})
+	c.add(cost{bytes: 4 * segmentPage, syncs: 2}) // bbolt's first pages, and the folder
 	return db, c, nil
 }
 
-const tmpSuffix = ".tmp"
+const (
+	tmpSuffix = ".tmp"
+	// segmentPage is the size of bbolt's pages. A page of batches takes at least two of
+	// them, about 6 KB: pages of 4 KiB would be a third empty.
+	segmentPage = 1024
+)
 
 // lockTimeout is how long to wait for another process that has a segment open.
 const lockTimeout = time.Second
