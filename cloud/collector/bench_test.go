@@ -22,7 +22,16 @@ import (
 )
 
 // instant is a store that costs nothing, to measure the collector alone.
-type instant struct{}
+type instant struct{ forgetful }
+
+// forgetful keeps nothing of sensors.
+type forgetful struct{}
+
+func (forgetful) PutSensors(context.Context, []traffic.SensorHealth) error { return nil }
+
+func (forgetful) Sensors(context.Context, store.SensorQuery) ([]traffic.SensorHealth, store.Cursor, error) {
+	return nil, "", nil
+}
 
 func (instant) Append(_ context.Context, d store.Delivery) (store.Appended, error) {
 	return store.Appended{New: len(d.Readings)}, nil
@@ -43,7 +52,7 @@ func BenchmarkBatches(b *testing.B) {
 	})
 }
 
-func benchBatches(b *testing.B, st store.ReadingWriter) {
+func benchBatches(b *testing.B, st collector.Store) {
 	const edges, readings, window = 4, 500, 16
 	addr := rig.Mosquitto(b)
 	stop := benchCollector(b, addr, st)
@@ -68,7 +77,7 @@ func benchBatches(b *testing.B, st store.ReadingWriter) {
 	b.ReportMetric(float64(edges*readings*b.N)/b.Elapsed().Seconds(), "readings/s")
 }
 
-func benchCollector(b *testing.B, addr string, st store.ReadingWriter) (stop func()) {
+func benchCollector(b *testing.B, addr string, st collector.Store) (stop func()) {
 	cfg := collector.Default()
 	cfg.BrokerURL = "tcp://" + addr
 	c, err := collector.New(cfg, st, inproc.New(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
@@ -156,6 +165,8 @@ func BenchmarkSensorMessages(b *testing.B) {
 
 // counting is an instant store that knows how much it got.
 type counting struct {
+	forgetful
+
 	mu sync.Mutex
 	n  int // guarded by mu
 }

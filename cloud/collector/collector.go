@@ -105,9 +105,15 @@ type Collector struct {
 	flow           *ingest.Pipeline
 }
 
+// A Store is what a collector writes to.
+type Store interface {
+	store.ReadingWriter
+	ingest.SensorKeeper
+}
+
 // New returns a collector that writes to st and spreads news on live. It connects
 // to nothing before Run. A nil log discards. The error is that of cfg.Validate.
-func New(cfg Config, st store.ReadingWriter, live bus.Publisher, log *slog.Logger, reg prometheus.Registerer) (*Collector, error) {
+func New(cfg Config, st Store, live bus.Publisher, log *slog.Logger, reg prometheus.Registerer) (*Collector, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure collector: %w", err)
 	}
@@ -117,7 +123,7 @@ func New(cfg Config, st store.ReadingWriter, live bus.Publisher, log *slog.Logge
 	flow := ingest.New(ingest.Config{
 		MaxReadings: cfg.MaxReadings, MaxDelay: cfg.MaxDelay, AppendTimeout: cfg.AppendTimeout,
 		MaxPendingBytes: cfg.MaxPendingBytes, Window: cfg.Window,
-	}, ingest.Deps{Store: st, Bus: live, Log: log, Reg: reg, Now: time.Now})
+	}, ingest.Deps{Store: st, Sensors: st, Bus: live, Log: log, Reg: reg, Now: time.Now})
 	ms := broker.NewMetrics(reg, "edges", "sensors")
 	c := &Collector{flow: flow, edges: broker.New(cfg.edges(), flow, log, ms[0])}
 	if cfg.DirectTopics {

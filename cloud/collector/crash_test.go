@@ -32,14 +32,14 @@ const (
 
 // mortal kills its process at one transaction.
 type mortal struct {
-	store.ReadingWriter
+	collector.Store
 	at, n int64
 }
 
 func (m *mortal) Append(ctx context.Context, d store.Delivery) (store.Appended, error) {
 	m.n++
 	m.dieAt(-m.at)
-	a, err := m.ReadingWriter.Append(ctx, d)
+	a, err := m.Store.Append(ctx, d)
 	if err == nil {
 		m.dieAt(m.at)
 	}
@@ -83,7 +83,7 @@ func runChild(addr string) error {
 		return err
 	}
 	defer db.Close()
-	m := &mortal{ReadingWriter: db}
+	m := &mortal{Store: db}
 	if m.at, err = strconv.ParseInt(os.Getenv(childAppend), 10, 64); err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,13 +41,29 @@ type scripted struct {
 	batches  map[store.BatchID]int
 	rejected []traffic.Rejected
 	gaps     []traffic.Gap
+	sensors  map[traffic.SensorID]traffic.SensorHealth
 	appends  int
 	// fail says how the next transaction ends; nil means well.
 	fail func(ctx context.Context, d store.Delivery) error
 }
 
 func newScripted() *scripted {
-	return &scripted{readings: make(map[string]traffic.Reading), batches: make(map[store.BatchID]int)}
+	return &scripted{readings: make(map[string]traffic.Reading), batches: make(map[store.BatchID]int), sensors: make(map[traffic.SensorID]traffic.SensorHealth)}
+}
+
+func (s *scripted) PutSensors(_ context.Context, hs []traffic.SensorHealth) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range hs {
+		s.sensors[h.Sensor] = h
+	}
+	return nil
+}
+
+func (s *scripted) Sensors(context.Context, store.SensorQuery) ([]traffic.SensorHealth, store.Cursor, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.sensors)), "", nil
 }
 
 func key(r *traffic.Reading) string { return fmt.Sprint(r.Sensor, "@", r.At.UnixMicro()) }
@@ -112,7 +130,7 @@ type running struct {
 }
 
 // run starts a collector on the broker; change may adjust its configuration.
-func run(t *testing.T, brokerAddr string, st store.ReadingWriter, live bus.Publisher, change func(*collector.Config)) *running {
+func run(t *testing.T, brokerAddr string, st collector.Store, live bus.Publisher, change func(*collector.Config)) *running {
 	t.Helper()
 	cfg := collector.Default()
 	cfg.BrokerURL = "tcp://" + brokerAddr

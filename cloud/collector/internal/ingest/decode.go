@@ -30,6 +30,10 @@ type piece struct {
 	gaps     []traffic.Gap
 	// hello names the edge that asks whether we are here; empty for all others.
 	hello traffic.EdgeID
+	// ticket counts the messages in the order in which they came, from 1; void says that
+	// there is nothing else.
+	ticket uint64
+	void   bool
 	// unread says that the message is not for this program and is left unanswered.
 	unread bool
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/2zrhun/city-flow/shared/store"
+	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
 // A microBatch is what goes into one transaction.
@@ -35,8 +36,9 @@ func (b *microBatch) rows() int {
 // maxDelay, or none came for a tenth of that: a broker that waits for our answers
 // sends nothing, and waiting for it would be waiting for ourselves. A batch that is
 // due grows on while the transaction before it runs, until it is full. gather
-// returns when in is closed and the rest is handed on.
-func gather(maxReadings int, maxDelay time.Duration, in <-chan piece, out chan<- *microBatch) {
+// returns when in is closed and the rest is handed on. It judges readings on the way:
+// here they are in one order.
+func gather(maxReadings int, maxDelay time.Duration, judge func([]traffic.Reading), in <-chan piece, out chan<- *microBatch) {
 	b := new(microBatch)
 	timer := time.NewTimer(maxDelay)
 	timer.Stop()
@@ -56,6 +58,7 @@ func gather(maxReadings int, maxDelay time.Duration, in <-chan piece, out chan<-
 				in = nil
 				continue
 			}
+			judge(p.readings)
 			b.add(p)
 			timer.Reset(min(maxDelay/10, maxDelay-time.Since(b.first)))
 		case to <- b:

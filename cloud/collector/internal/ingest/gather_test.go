@@ -22,7 +22,7 @@ func pieceOf(readings int) piece {
 func gathering(t *testing.T) (chan<- piece, <-chan *microBatch) {
 	in, out := make(chan piece), make(chan *microBatch)
 	go func() {
-		gather(100, 50*time.Millisecond, in, out)
+		gather(100, 50*time.Millisecond, leave, in, out)
 		close(out)
 	}()
 	t.Cleanup(func() {
@@ -108,7 +108,7 @@ func TestGatherHandsTheRestOnAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, out := make(chan piece), make(chan *microBatch)
 		go func() {
-			gather(100, time.Hour, in, out)
+			gather(100, time.Hour, leave, in, out)
 			close(out)
 		}()
 		in <- pieceOf(3)
@@ -121,3 +121,6 @@ func TestGatherHandsTheRestOnAtTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// leave judges nothing.
+func leave([]traffic.Reading) {}

@@ -46,9 +46,11 @@ type Publisher interface {
 // Deps are the parts that the pipeline works with.
 type Deps struct {
 	Store store.ReadingWriter
-	Bus   bus.Publisher
-	Log   *slog.Logger
-	Reg   prometheus.Registerer
+	// Sensors keeps what is found out about sensors.
+	Sensors SensorKeeper
+	Bus     bus.Publisher
+	Log     *slog.Logger
+	Reg     prometheus.Registerer
 	// Now is the wall clock.
 	Now func() time.Time
 }
@@ -62,6 +64,7 @@ type Pipeline struct {
 	decoder *decoder
 	writer  *writer
 	live    *live
+	sensors *sensors
 
 	// pending and pendingBytes are what is taken and not yet answered.
 	pending, pendingBytes atomic.Int64
@@ -70,6 +73,10 @@ type Pipeline struct {
 	ended  chan struct{}
 	// hellos wait to be answered. One that finds no room is dropped: it comes again.
 	hellos chan piece
+
+	// taking orders the decoders' access to the inbox.
+	taking  sync.Mutex
+	tickets uint64 // guarded by taking
 
 	mu     sync.RWMutex // guards everything declared below
 	inbox  chan broker.Message
@@ -83,6 +90,7 @@ func New(cfg Config, deps Deps) *Pipeline {
 	p.decoder = &decoder{scorer: score.NewScorer(maxRoads), now: deps.Now, metrics: p.metrics}
 	p.writer = newWriter(cfg.AppendTimeout, deps, p.metrics)
 	p.live = newLive(deps.Bus, deps.Log, p.metrics)
+	p.sensors = newSensors(deps.Sensors, deps.Log, p.metrics)
 	return p
 }
 
@@ -150,11 +158,14 @@ func (p *Pipeline) Run(ctx context.Context, out Publisher) error {
 	var live, decoders sync.WaitGroup
 	answered := make(chan struct{})
 	live.Go(func() { p.live.run(hard, answered) })
+	live.Go(func() { p.sensors.run(ctx) })
 	for range min(max(runtime.GOMAXPROCS(0), 1), maxDecoders) {
 		decoders.Go(func() { p.decode(pieces) })
 	}
 	go func() { decoders.Wait(); close(pieces) }()
-	go func() { gather(p.cfg.MaxReadings, p.cfg.MaxDelay, pieces, batches); close(batches) }()
+	ordered := make(chan piece)
+	go func() { inOrder(pieces, ordered); close(ordered) }()
+	go func() { gather(p.cfg.MaxReadings, p.cfg.MaxDelay, p.sensors.judge, ordered, batches); close(batches) }()
 	go func() { p.writer.run(hard, batches, commits); close(commits) }()
 	p.answerAll(commits, out)
 	close(answered)
@@ -186,33 +197,53 @@ func (p *Pipeline) close() {
 	close(p.inbox)
 }
 
+// decode works on one message after the other until the inbox is closed.
 func (p *Pipeline) decode(out chan<- piece) {
 	for {
-		select {
-		case m, ok := <-p.inbox:
-			if !ok {
-				return
-			}
-			p.forward(p.decoder.decode(m), out)
-		case own := <-p.offers:
-			out <- own
+		m, own, ticket, ok := p.take()
+		switch {
+		case !ok:
+			return
+		case own != nil:
+			own.ticket = ticket
+			out <- *own
+		default:
+			c := p.decoder.decode(m)
+			c.ticket = ticket
+			p.forward(c, out)
 		}
 	}
 }
 
-// forward hands on what has something for the store.
+// take returns the next message or the next readings of Accept, with a ticket that says
+// which came first: decoders overtake each other. ok is false at the end.
+func (p *Pipeline) take() (m broker.Message, own *piece, ticket uint64, ok bool) {
+	p.taking.Lock()
+	defer p.taking.Unlock()
+	select {
+	case m, ok = <-p.inbox:
+	case c := <-p.offers:
+		own, ok = &c, true
+	}
+	if ok {
+		p.tickets++
+	}
+	return m, own, p.tickets, ok
+}
+
+// forward hands on what has something for the store, and of everything else its ticket.
 func (p *Pipeline) forward(c piece, out chan<- piece) {
-	switch {
-	case c.unread:
-	case c.hello != "":
+	if !c.unread && c.hello == "" {
+		out <- c
+		return
+	}
+	out <- piece{ticket: c.ticket, void: true}
+	if c.hello != "" {
 		select {
 		case p.hellos <- c:
 			return
 		default:
 		}
-	default:
-		out <- c
-		return
 	}
 	c.ack()
 	p.release(c.size)
