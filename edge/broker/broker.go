@@ -133,7 +133,7 @@ func serverOptions(cfg Config, log *slog.Logger) *mqtt.Options {
 	return &mqtt.Options{
 		Capabilities:             c,
 		ClientNetWriteBufferSize: 4 << 10,
-		ClientNetReadBufferSize:  4 << 10,
+		ClientNetReadBufferSize:  256, // conn has a buffer of its own
 		SysTopicResendInterval:   10, // seconds; each stops the world for a moment
 		InlineClient:             true,
 		Logger:                   slog.New(quietHandler{log.Handler()}),

@@ -49,6 +49,7 @@ func flags(set *daemon.Settings) []cli.Flag {
 			Usage: "`MiB` of disk that the buffer may take; sensors are sent away while it is full",
 		},
 	}
+	own = append(own, memoryFlag(set))
 	return append(own, brokerFlags(set)...)
 }
 
@@ -62,12 +63,16 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) error {
 	if err != nil {
 		return err
 	}
+	if err := limitMemory(cmd); err != nil {
+		return err
+	}
 	warnOfPlainPasswords(p.Log, &cfg.Broker)
 	var keeper *enrol.Keeper
 	if id != nil {
 		keeper = enrol.NewKeeper(id, p.Log, p.Metrics)
 		cfg.Certificate = keeper.State
 	}
+	cfg.LogLevel = p.Level
 	a, err := agent.New(cfg, p.Log, p.Metrics)
 	if err != nil {
 		return err

@@ -111,6 +111,7 @@ func TestBadSettings(t *testing.T) {
 		{[]string{"--mqtt-username", "x"}, "mqtt-password"},
 		{[]string{"--central-ca", notPEM}, "holds no certificate"},
 		{[]string{"--commit-interval", "-1s"}, "commit interval: -1s"},
+		{[]string{"--memory-mib", "-1"}, "memory-mib: -1"},
 	} {
 		args := append([]string{"cityflow-edge", "--data-dir", t.TempDir(), "--mqtt-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--log-level", "error"}, c.args...)
 		if err := daemon.Run(t.Context(), command(), args); err == nil || !strings.Contains(err.Error(), c.want) {
