@@ -55,6 +55,7 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Agent, error
 		cfg: cfg, log: log.With("component", "agent"), met: newMetrics(reg), started: time.Now(),
 		scorer: score.NewScorer(cfg.MaxRoads), board: newBoard(cfg.MaxRoads), rejects: newAllowance(cfg.RejectedPerSecond),
 	}
+	a.recallScores()
 	if err := a.open(log, reg); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -152,13 +153,17 @@ func (a *Agent) RunUplink(ctx context.Context) error {
 // for at most CloseTimeout, until everything that came in is on disk. The broker goes
 // on serving everybody else.
 func (a *Agent) RunIntake(ctx context.Context) error {
+	var keeping sync.WaitGroup
+	keeping.Go(func() { a.keepScores(ctx) })
 	a.publishScores(ctx)
+	keeping.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.CloseTimeout)
 	defer cancel()
 	if err := a.broker.CloseDoor(closing); err != nil {
 		return fmt.Errorf("close the door: %w", err)
 	}
 	a.publishDirty()
+	a.saveScores()
 	return nil
 }
 

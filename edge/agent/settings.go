@@ -25,8 +25,10 @@ func (a *Agent) openSettings(log *slog.Logger) (err error) {
 	if a.remote, err = remote.Open(a.cfg.Remote, log); err != nil {
 		return err
 	}
-	if err := a.check(a.remote.Settings()); err != nil {
-		a.remote.Drop(err)
+	if s := a.remote.Settings(); s != (remote.Settings{}) {
+		if err := a.check(s); err != nil {
+			a.remote.Drop(err)
+		}
 	}
 	a.setLogLevel(a.settings())
 	return nil

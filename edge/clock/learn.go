@@ -23,10 +23,11 @@ func (c *Clock) bootTime() time.Time {
 
 // look compares the machine's clock with the boot clock, and takes it where it is right.
 func (c *Clock) look() {
-	synced := c.m.synced()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	before := c.m.synced()
 	byWall := c.bootByWall()
+	synced := before && c.m.synced() // nobody set it while we looked
 	c.synced = synced
 	if step := byWall.Sub(c.byWall); step.Abs() > stepLimit {
 		c.steps++

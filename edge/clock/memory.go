@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/2zrhun/city-flow/edge/internal/atomicfile"
 )
 
 // A memory is what the file says.
@@ -67,14 +68,7 @@ func (c *Clock) save() error {
 	if err != nil {
 		return fmt.Errorf("save clock: %w", err)
 	}
-	tmp := c.cfg.Path + ".tmp"
-	err = os.MkdirAll(filepath.Dir(c.cfg.Path), 0o750)
-	if err == nil {
-		err = os.WriteFile(tmp, append(content, '\n'), 0o640)
-	}
-	if err == nil {
-		err = os.Rename(tmp, c.cfg.Path)
-	}
+	err = atomicfile.Write(c.cfg.Path, append(content, '\n'))
 	if err != nil {
 		return fmt.Errorf("save clock: %w", err)
 	}

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"github.com/2zrhun/city-flow/edge/internal/atomicfile"
 )
 
 // A memory is what the file says.
@@ -38,33 +39,10 @@ func load(path string) (m memory, err error) {
 func (m *memory) save(path string) error {
 	content, err := json.Marshal(m)
 	if err == nil {
-		err = replace(path, append(content, '\n'))
+		err = atomicfile.Write(path, append(content, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("keep settings of the centre: %w", err)
 	}
 	return nil
-}
-
-func replace(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return err
-	}
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -17,6 +17,7 @@ import (
 
 // A collector that grants nothing is left in peace, but for hellos, until it grants again.
 func TestWindowZero(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	var stop atomic.Bool
 	var window atomic.Int64
@@ -50,6 +51,7 @@ func TestWindowZero(t *testing.T) {
 
 // A link that dies without a word is left for a new one, and nothing is lost.
 func TestSilentLink(t *testing.T) {
+	t.Parallel()
 	relay := rig.StartRelay(t, rig.Mosquitto(t))
 	c := farend.Start(t, relay.Addr(), farend.AckAtOnce)
 	cfg := testConfig(relay.Addr())
@@ -72,6 +74,7 @@ func TestSilentLink(t *testing.T) {
 // A batch that the broker took and nobody else got is sent again as soon as later ones are
 // acknowledged, long before its time is up.
 func TestLostBatchIsSentSoon(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	var lost atomic.Uint64
 	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {

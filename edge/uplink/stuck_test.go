@@ -51,6 +51,7 @@ func (c *stuckClient) Disconnect(quiesce uint) {
 
 // A client that hangs is left behind, counted, and everything arrives through a new one.
 func TestStuckClient(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	free := make(chan struct{})
 	var hang atomic.Bool
@@ -104,6 +105,7 @@ func (c boxClock) Learn(time.Time, time.Duration) {}
 // A box without a clock connects to a broker whose certificate is newer than anything it
 // knows, and to none whose certificate ended before that, or is somebody else's.
 func TestTLSWithoutAClock(t *testing.T) {
+	t.Parallel()
 	year := func(y int) time.Time { return time.Date(y, 6, 1, 0, 0, 0, 0, time.UTC) }
 	own, pool := certificate(t, year(2030), year(2031))
 	alien, _ := certificate(t, year(2030), year(2031))

@@ -130,6 +130,7 @@ func (e *edgeEnd) wantDelivered(t *testing.T, c *farend.Collector) {
 }
 
 func TestDeliversInOrder(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	c := farend.Start(t, addr, farend.AckAtOnce)
 	e := newEdge(t, testConfig(addr), 100)
@@ -151,6 +152,7 @@ func TestDeliversInOrder(t *testing.T) {
 
 // Whatever happens to acknowledgements, everything arrives and is forgotten once.
 func TestBadAcknowledgements(t *testing.T) {
+	t.Parallel()
 	scripts := map[string]func() func(*farend.Collector, *wire.Batch){
 		"the first of each is lost": func() func(*farend.Collector, *wire.Batch) {
 			return func(c *farend.Collector, b *wire.Batch) {
@@ -203,6 +205,7 @@ func TestBadAcknowledgements(t *testing.T) {
 	}
 	for name, script := range scripts {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			addr := rig.Mosquitto(t)
 			c := farend.Start(t, addr, script())
 			e := newEdge(t, testConfig(addr), 60)
@@ -214,6 +217,7 @@ func TestBadAcknowledgements(t *testing.T) {
 
 // An acknowledgement of another epoch forgets nothing.
 func TestOtherEpoch(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
 		c.Ack(edge, wire.Ack{Epoch: b.Epoch + 1, Seqs: []uint64{b.Seq}, Window: 16})
@@ -227,6 +231,7 @@ func TestOtherEpoch(t *testing.T) {
 }
 
 func TestWindow(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	var out, most, granted atomic.Int64
 	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
@@ -268,6 +273,7 @@ func TestWindow(t *testing.T) {
 
 // While nobody acknowledges, only the oldest batch is sent again, ever more seldom.
 func TestCollectorAway(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	var here atomic.Bool
 	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
@@ -299,6 +305,7 @@ func TestCollectorAway(t *testing.T) {
 // While a collector answers hellos and acknowledges nothing, as one whose database is away,
 // one batch at a time is sent again, ever more seldom.
 func TestCollectorWithoutDatabase(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	var here atomic.Bool
 	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
@@ -323,6 +330,7 @@ func TestCollectorWithoutDatabase(t *testing.T) {
 }
 
 func TestBrokerComesAndGoes(t *testing.T) {
+	t.Parallel()
 	m := rig.StartMosquitto(t)
 	m.Kill(t)
 	e := newEdge(t, testConfig(m.Addr()), 20)
@@ -351,6 +359,7 @@ func TestBrokerComesAndGoes(t *testing.T) {
 
 // A broker that takes batches and confirms none is left for a new connection.
 func TestStalledBroker(t *testing.T) {
+	t.Parallel()
 	var deaf atomic.Bool
 	deaf.Store(true)
 	cfg := broker.Default()
@@ -380,6 +389,7 @@ func TestStalledBroker(t *testing.T) {
 // A host that takes connections and says nothing is given up in time, and does not keep
 // the uplink from stopping.
 func TestSilentHost(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -405,6 +415,7 @@ func TestSilentHost(t *testing.T) {
 
 // What is left is sent after the stop, as long as there is time.
 func TestDrainsBeforeItStops(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	c := farend.Start(t, addr, func(c *farend.Collector, b *wire.Batch) {
 		time.AfterFunc(20*time.Millisecond, func() { farend.AckAtOnce(c, b) })
@@ -423,6 +434,7 @@ func TestDrainsBeforeItStops(t *testing.T) {
 }
 
 func TestStatusAndWill(t *testing.T) {
+	t.Parallel()
 	addr := rig.Mosquitto(t)
 	statuses := make(chan string, 100)
 	watch := farend.Dial(t, addr, "watch")

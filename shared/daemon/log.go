@@ -30,7 +30,11 @@ func LogFlags(s *Settings) []cli.Flag {
 // NewLogger makes the logger that LogFlags ask for. It writes to w, in colour when
 // w is a terminal.
 func NewLogger(cmd *cli.Command, w io.Writer) (*slog.Logger, error) {
-	var level slog.Level
+	return newLogger(cmd, w, new(slog.LevelVar))
+}
+
+// newLogger is NewLogger with a level that can be changed afterwards.
+func newLogger(cmd *cli.Command, w io.Writer, level *slog.LevelVar) (*slog.Logger, error) {
 	name := cmd.String("log-level")
 	if err := level.UnmarshalText([]byte(name)); err != nil || strings.ContainsAny(name, "+-") {
 		return nil, fmt.Errorf("log-level: %q is not allowed: want debug, info, warn or error", name)

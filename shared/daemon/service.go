@@ -13,6 +13,8 @@ import (
 // A Process is what a composition root hands on to the parts that it wires.
 type Process struct {
 	Log *slog.Logger
+	// Level is what Log goes by; it may be changed at any time.
+	Level *slog.LevelVar
 	// Metrics is where every part registers what it counts.
 	Metrics *prometheus.Registry
 	// Ready collects what each part says it is missing.
@@ -72,11 +74,12 @@ func (s Service) Command() *cli.Command {
 // NewProcess makes the logger that the flags of LogFlags ask for, a registry and an
 // empty readiness.
 func NewProcess(cmd *cli.Command) (*Process, error) {
-	log, err := NewLogger(cmd, os.Stderr)
+	level := new(slog.LevelVar)
+	log, err := newLogger(cmd, os.Stderr, level)
 	if err != nil {
 		return nil, err
 	}
-	return &Process{Log: log, Metrics: NewRegistry(), Ready: &Readiness{}}, nil
+	return &Process{Log: log, Level: level, Metrics: NewRegistry(), Ready: &Readiness{}}, nil
 }
 
 // Run serves health, readiness and metrics and runs the stages until ctx ends; see
