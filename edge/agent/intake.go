@@ -40,6 +40,7 @@ func (a *Agent) take(messages []broker.Message, done func(error)) {
 	a.buffer.Submit(result.Readings, rejected, func(err error) {
 		if err == nil {
 			a.board.note(result.Readings)
+			a.board.latest.note(result.Readings)
 		}
 		done(err)
 	})
@@ -77,9 +78,10 @@ func (a *allowance) take(n int, now time.Time) int {
 	return n
 }
 
-// A board holds the newest score of each road until it is published.
+// A board holds the newest score of each road until it is published, and the last readings.
 type board struct {
 	maxRoads int
+	latest   latest
 
 	mu    sync.Mutex
 	roads map[traffic.RoadID]*posted // guarded by mu

@@ -11,6 +11,7 @@ import (
 	"github.com/2zrhun/city-flow/edge/agent"
 	"github.com/2zrhun/city-flow/edge/clock"
 	"github.com/2zrhun/city-flow/edge/enrol"
+	"github.com/2zrhun/city-flow/edge/page"
 	"github.com/2zrhun/city-flow/shared/daemon"
 )
 
@@ -75,6 +76,9 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) error {
 	a, err := agent.New(cfg, p.Log, p.Metrics)
 	if err != nil {
 		return err
+	}
+	if p.Page, err = page.New(a, p.Log); err != nil {
+		return errors.Join(err, a.Close())
 	}
 	p.Ready.Add("buffer", a.CheckBuffer)
 	p.Ready.Add("uplink", a.CheckUplink)
