@@ -198,5 +198,13 @@ func (a *Agent) CheckBuffer(context.Context) error {
 	return nil
 }
 
+// CheckClock returns nil while the time is known.
+func (a *Agent) CheckClock(context.Context) error {
+	if a.clock.State().Source == clock.Unknown {
+		return errors.New("the time is not known yet: readings are kept until NTP or the centre tells it")
+	}
+	return nil
+}
+
 // CheckUplink returns nil while the central broker is connected.
 func (a *Agent) CheckUplink(ctx context.Context) error { return a.uplink.Check(ctx) }

@@ -59,6 +59,10 @@ type BufferStatus struct {
 	Batches  uint64 `json:"batches"`
 	// Undated batches of these wait until the time is known.
 	Undated uint64 `json:"undated_batches"`
+	// Lost readings since the process began by cause (traffic.GapCause), and Gaps, the
+	// records of losses that the centre has not yet.
+	Lost map[traffic.GapCause]int `json:"lost_readings,omitempty"`
+	Gaps int                      `json:"unreported_gaps"`
 	// LagS is the age in seconds of the oldest, 0 without any.
 	LagS float64 `json:"lag_s"`
 	// WrittenBytes were given to the disk since the process began, in Syncs syncs.
@@ -98,7 +102,8 @@ func (a *Agent) Status() Status {
 	}
 	b := a.buffer.Stats()
 	s.Buffer = &BufferStatus{
-		Bytes: b.Bytes, MaxBytes: b.MaxBytes, Batches: b.Batches, Undated: b.Undated, WrittenBytes: b.Written, Syncs: b.Syncs,
+		Bytes: b.Bytes, MaxBytes: b.MaxBytes, Batches: b.Batches, Undated: b.Undated,
+		Lost: a.buffer.Lost(), Gaps: b.Gaps, WrittenBytes: b.Written, Syncs: b.Syncs,
 	}
 	if !b.Oldest.IsZero() {
 		s.Buffer.LagS = max(0, seconds(now.Sub(b.Oldest)))

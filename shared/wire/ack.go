@@ -18,7 +18,8 @@ type Ack struct {
 	Seqs []uint64
 	// ServerTime is the collector's clock, in UTC at microsecond resolution.
 	ServerTime time.Time
-	// Window is how many batches the edge may have out unacknowledged.
+	// Window is how many batches the edge may have out unacknowledged; at 0 it sends
+	// nothing but hellos until one is answered with more.
 	Window int
 }
 

@@ -82,6 +82,7 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) error {
 	}
 	p.Ready.Add("buffer", a.CheckBuffer)
 	p.Ready.Add("uplink", a.CheckUplink)
+	p.Ready.Add("clock", a.CheckClock)
 	stages := []daemon.Stage{
 		{Name: "broker", Run: a.RunBroker},
 		{Name: "uplink", Run: a.RunUplink},
