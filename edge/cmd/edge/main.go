@@ -73,6 +73,7 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) error {
 		keeper = enrol.NewKeeper(id, p.Log, p.Metrics)
 		cfg.Certificate = keeper.State
 	}
+	cfg.LogLevel = p.Level
 	a, err := agent.New(cfg, p.Log, p.Metrics)
 	if err != nil {
 		return err
