@@ -40,7 +40,7 @@ func (c crowd) batch(writer, n int) []traffic.Reading {
 func (c crowd) unique() int { return c.batches * (c.size - c.size/2 + c.writers*(c.size/2)) }
 
 func testParallelUse(t *testing.T, s store.Store) {
-	c := crowd{writers: 4, batches: 12, size: 120, roads: 9}
+	c := crowd{writers: 4, batches: 8, size: 120, roads: 9}
 	done := make(chan struct{})
 	var writers, others sync.WaitGroup
 	var fresh, offered atomic.Int64
@@ -144,7 +144,7 @@ func count(t testing.TB, s store.ReadingReader, road string) int {
 
 // testCancel ends contexts at every stage of an Append and looks for halves.
 func testCancel(t *testing.T, s store.Store) {
-	const size = 4000
+	const size = 2000
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Append(canceled, store.Delivery{Readings: []traffic.Reading{at(minute(0), "s", "r", 1)}}); !errors.Is(err, context.Canceled) {
@@ -152,13 +152,13 @@ func testCancel(t *testing.T, s store.Store) {
 	}
 	equal(t, "readings stored by a cancelled call", count(t, s, "r"), 0)
 	cut, whole := 0, 0
-	for i := range 40 {
+	for i := range 16 {
 		road := fmt.Sprintf("r%d", i)
 		batch := make([]traffic.Reading, size)
 		for j := range batch {
 			batch[j] = at(minute(j%50), fmt.Sprintf("%s-%d", road, j), road, 1)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*i)*100*time.Microsecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*i)*400*time.Microsecond)
 		_, err := s.Append(ctx, store.Delivery{Readings: batch})
 		cancel()
 		switch n := count(t, s, road); {

@@ -78,13 +78,13 @@ func testGaps(t *testing.T, s store.Store) {
 // testGapsCommitTogether looks for a gap that is there without the rest of its
 // delivery.
 func testGapsCommitTogether(t *testing.T, s store.Store) {
-	for i := range 30 {
+	for i := range 12 {
 		m, road := i, fmt.Sprintf("r%d", i)
-		batch := make([]traffic.Reading, 1000)
+		batch := make([]traffic.Reading, 500)
 		for j := range batch {
 			batch[j] = at(minute(j%50), fmt.Sprintf("%s-%d", road, j), road, 1)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*i)*30*time.Microsecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*i)*150*time.Microsecond)
 		_, err := s.Append(ctx, store.Delivery{Readings: batch, Gaps: []traffic.Gap{gap(road, 1, m)}})
 		cancel()
 		stored, lost := count(t, s, road), len(gaps(t, s, store.GapQuery{Edge: traffic.EdgeID(road)}, 10))

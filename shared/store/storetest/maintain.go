@@ -25,12 +25,13 @@ func maintain(t testing.TB, s store.Maintainer, now time.Time, u store.Upkeep) (
 	}
 }
 
-// scattered are readings of five roads over so many days from start on.
+// scattered are readings of five roads in some hours of so many days from start on.
 func scattered(rng *rand.Rand, n, days int) []traffic.Reading {
 	var out []traffic.Reading
 	for range n {
 		r := randomReading(rng)
-		r.At = start().Add(time.Duration(rng.Int64N(int64(days)*int64(24*time.Hour)/int64(20*time.Second))) * 20 * time.Second)
+		hour := []int{0, 9, 23}[rng.IntN(3)]
+		r.At = start().AddDate(0, 0, rng.IntN(days)).Add(time.Duration(hour)*time.Hour + time.Duration(rng.IntN(180))*20*time.Second)
 		r.Place = nil
 		out = append(out, r)
 	}
@@ -57,10 +58,10 @@ func testAverages(t *testing.T, s store.Store) {
 	rng := rand.New(rand.NewPCG(31, 32))
 	m := newModel()
 	end := start().AddDate(0, 0, days)
-	batch := scattered(rng, 1500, days)
+	batch := scattered(rng, 1000, days)
 	equal(t, "answer", add(t, s, batch...), m.append(batch))
 	sameAverages(t, s, m, start(), end)
-	if done := maintain(t, s, end.Add(time.Hour), store.Upkeep{}); done.RolledUp < 100 || done.Dropped > 0 {
+	if done := maintain(t, s, end.Add(time.Hour), store.Upkeep{}); done.RolledUp < 50 || done.Dropped > 0 {
 		t.Fatalf("%+v, want blocks that were averaged, and nothing dropped", done)
 	}
 	sameAverages(t, s, m, start(), end)
@@ -92,11 +93,11 @@ func (m *model) after(from time.Time) *model {
 // testRetention drops what is old and nothing else: single readings first, then averages
 // of five minutes, then those of hours.
 func testRetention(t *testing.T, s store.Store) {
-	const days = 8
+	const days = 7
 	rng := rand.New(rand.NewPCG(41, 42))
 	m := newModel()
 	end := start().AddDate(0, 0, days)
-	batch := scattered(rng, 2000, days)
+	batch := scattered(rng, 1400, days)
 	equal(t, "answer", add(t, s, batch...), m.append(batch))
 	latest := states(t, s, store.RoadFilter{}, 100)
 	u := store.Upkeep{Raw: 2 * store.Day, FiveMinutes: 4 * store.Day, Hours: 6 * store.Day}
@@ -129,7 +130,7 @@ func testRetention(t *testing.T, s store.Store) {
 	}
 	expect()
 	// What comes after its time is over is taken, does not spoil the averages, and goes.
-	late := at(day(3).Add(12*time.Hour+time.Second), "late", "r1", 200)
+	late := at(day(3).Add(9*time.Hour+time.Second), "late", "r1", 200)
 	added(t, add(t, s, late), 1, 0)
 	maintain(t, s, now, u)
 	expect()

@@ -15,7 +15,7 @@ import (
 // EnvSeed names the environment variable that repeats a run of random steps.
 const EnvSeed = "CITYFLOW_STORETEST_SEED"
 
-// testRandomSteps does 1,000 random things to the store and to the model, and
+// testRandomSteps does 350 random things to the store and to the model, and
 // asks both the same questions.
 func testRandomSteps(t *testing.T, s store.Store) {
 	seed := uint64(time.Now().UnixNano())
@@ -27,9 +27,9 @@ func testRandomSteps(t *testing.T, s store.Store) {
 		seed = n
 	}
 	t.Logf("repeat with %s=%d", EnvSeed, seed)
-	steps := 1000
+	steps := 350
 	if testing.Short() {
-		steps = 200
+		steps = 100
 	}
 	w := walk{rng: rand.New(rand.NewPCG(seed, 1)), s: s, m: newModel()}
 	for range steps {
