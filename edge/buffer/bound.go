@@ -182,7 +182,7 @@ func (s *segment) eachKey(f func(key)) error {
 // thinnable reports whether averages can take the place of a segment. The caller holds mu.
 func (b *Buffer) thinnable(s *segment) bool {
 	return s.kind == kindRaw && !s.head && s.path != "" && len(s.unsettled) == 0 && !s.dense && s.sendable() &&
-		b.now().Sub(s.readAt) >= pinFor
+		b.now().Sub(s.readAt) >= b.pin
 }
 
 // thinOne thins the oldest segment that can be thinned while space is short, and reports
@@ -229,7 +229,7 @@ func (b *Buffer) replace(s, averages *segment, g traffic.Gap, acked uint64) erro
 	defer b.reading.Unlock()
 	b.mu.Lock()
 	i := slices.Index(b.segments, s)
-	if i < 0 || s.ackedNum != acked || b.now().Sub(s.readAt) < pinFor {
+	if i < 0 || s.ackedNum != acked || b.now().Sub(s.readAt) < b.pin {
 		b.mu.Unlock()
 		return errors.Join(errTouched, os.Remove(averages.path))
 	}

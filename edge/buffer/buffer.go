@@ -55,7 +55,8 @@ type Buffer struct {
 	// segments are in order of writing. The last is the newest, and the head unless
 	// writing to it failed.
 	segments []*segment
-	bytes    int64 // of all files
+	pin      time.Duration // how long a segment that was read is left alone
+	bytes    int64         // of all files
 	mark     mark
 	changed  chan struct{} // closed and replaced when batches were added
 	pending  []*item
@@ -92,6 +93,7 @@ func Open(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Buffer, err
 	}
 	b.commit.epoch, b.commit.seq = newEpoch(), 1
 	b.boots, b.bytes = boots{}, cfg.overhead()
+	b.pin = pinFor
 	if cfg.Now != nil {
 		b.now = cfg.Now
 	}

@@ -29,7 +29,7 @@ type ledger struct {
 
 	mu      sync.Mutex // guards all below; nothing else is locked while it is held
 	records []record
-	// totals are the readings lost since Open, by cause.
+	// totals are the readings lost since Open.
 	totals map[traffic.GapCause]int
 	// asked says that a report is on its way to the committer.
 	asked bool
@@ -220,9 +220,9 @@ func (b *Buffer) openLedger() {
 // lose puts a loss on record. It is lost whether or not the record can be written.
 func (b *Buffer) lose(g traffic.Gap, kind kind) {
 	g.Edge, g.Noticed = b.cfg.Edge, b.now().UTC().Truncate(traffic.Resolution)
+	b.gaps.count(g)
 	b.met.lostReadings.WithLabelValues(string(g.Cause), kind.String()).Add(float64(g.Readings))
 	b.met.lostBatches.WithLabelValues(string(g.Cause), kind.String()).Add(float64(g.LastSeq - g.FirstSeq + 1))
-	b.gaps.count(g)
 	b.log.Warn("readings are lost", "cause", g.Cause, "kind", kind, "epoch", g.Epoch, "first", g.FirstSeq, "last", g.LastSeq,
 		"readings", g.Readings, "from", g.From, "to", g.To)
 	if err := b.gaps.add(g); err != nil {

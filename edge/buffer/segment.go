@@ -236,7 +236,8 @@ func (s *segment) close() {
 	}
 }
 
-// load fills in what the file says about itself, and returns the mark it holds.
+// load fills in what the file says about itself, and returns the mark it holds. The place in
+// the order is that in its name.
 func (s *segment) load() (m mark, err error) {
 	if err = s.open(); err != nil {
 		return m, err
@@ -247,8 +248,12 @@ func (s *segment) load() (m mark, err error) {
 			if meta == nil || batches == nil {
 				return fmt.Errorf("%w: a bucket is missing", errDamaged)
 			}
+			named := s.header
 			if err := s.parse(meta.Get([]byte(keyHeader))); err != nil {
 				return err
+			}
+			if s.ordinal = named.ordinal; s.epoch != named.epoch || s.first != named.first || s.kind != named.kind {
+				return fmt.Errorf("%w: it is not what its name says", errDamaged)
 			}
 			st, ok := parseState(meta.Get([]byte(keyState)))
 			if !ok || st.next <= s.first {

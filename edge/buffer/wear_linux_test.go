@@ -71,7 +71,9 @@ func benchWear(b *testing.B, uplink bool) {
 // detector is what a loop detector says, with the decimals that they have.
 func detector(i int, at time.Time) traffic.Reading {
 	id := fmt.Sprintf("PARIS-%04d", i*7)
-	decimal := func(limit float64, digits int) traffic.Value { return traffic.Some(round(rand.Float64()*limit, digits)) }
+	decimal := func(limit float64, digits int) traffic.Value {
+		return traffic.Some(round(rand.Float64()*limit, digits))
+	}
 	return traffic.Reading{
 		At: at.UTC().Truncate(time.Millisecond), Sensor: traffic.SensorID(id), Road: traffic.RoadID(id),
 		Speed: decimal(90, 1), Flow: traffic.Some(math.Round(rand.Float64() * 1800)), Occupancy: decimal(0.6, 3), Score: decimal(1, 3),
