@@ -123,6 +123,8 @@ type Store interface {
 	store.ForecastReader
 	store.AdviceReader
 	store.RejectedReader
+	store.GapReader
+	store.SensorReader
 	store.Accounts
 	store.Edges
 	Ping(ctx context.Context) error
@@ -159,6 +161,7 @@ type API struct {
 	parts   Parts
 	log     *slog.Logger
 	keeper  *auth.Keeper
+	edges   *enrolment.Keeper
 	hub     *live.Hub
 	server  *rest.Server
 	handler http.Handler
@@ -191,6 +194,7 @@ func (a *API) build(log *slog.Logger, reg prometheus.Registerer) (err error) {
 	if err != nil {
 		return err
 	}
+	a.edges = enrolment.New(a.parts.Store, a.parts.EdgeCA, time.Now)
 	roads := network.NewCatalogue(a.parts.Store, log, time.Now)
 	a.hub, err = live.New(a.cfg.stream(), live.Parts{
 		Store: a.parts.Store, Bus: a.parts.Bus, Network: roads, Now: time.Now,
@@ -212,7 +216,7 @@ func (a *API) build(log *slog.Logger, reg prometheus.Registerer) (err error) {
 		OpenMetrics: a.cfg.OpenMetrics, Origins: a.cfg.Origins,
 		TrustedProxies: a.cfg.TrustedProxies, MapSources: a.cfg.MapSources,
 	}, rest.Parts{
-		Keeper: a.keeper, Edges: enrolment.New(a.parts.Store, a.parts.EdgeCA, time.Now), Hub: a.hub, Network: roads, Store: a.parts.Store, Document: doc,
+		Keeper: a.keeper, Edges: a.edges, Hub: a.hub, Network: roads, Store: a.parts.Store, Document: doc,
 		Page: dashboard, Metrics: a.metrics(), Checks: a.checks(), Now: time.Now,
 	}, log, reg)
 	if err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,18 +37,43 @@ func OpenEdgeAuthority(certFile, keyFile string) (*pki.Authority, error) {
 	return ca, nil
 }
 
+// EdgeFiles are what a broker needs to take edges by their certificates.
+type EdgeFiles struct {
+	// Authority is the certificate of the authority (PEM), Revoked the revocation
+	// list (DER), which KeepRevocationList keeps up to date.
+	Authority, Revoked string
+}
+
 // EnsureEdgeAuthority opens the authority in edge-ca.crt and edge-ca.key of a folder that
-// only this process uses, and makes one where there is none yet. The certificate's file
-// is what brokers trust.
-func EnsureEdgeAuthority(folder string) (ca *pki.Authority, certFile string, err error) {
-	certFile, keyFile := filepath.Join(folder, "edge-ca.crt"), filepath.Join(folder, "edge-ca.key")
-	if _, err := os.Stat(certFile); errors.Is(err, fs.ErrNotExist) {
-		if err := makeEdgeAuthority(certFile, keyFile); err != nil {
-			return nil, "", fmt.Errorf("make authority of edges: %w", err)
+// only this process uses, and makes one, with an empty revocation list, where there is
+// none yet.
+func EnsureEdgeAuthority(folder string) (*pki.Authority, EdgeFiles, error) {
+	files := EdgeFiles{Authority: filepath.Join(folder, "edge-ca.crt"), Revoked: filepath.Join(folder, "edge-ca.crl")}
+	keyFile := filepath.Join(folder, "edge-ca.key")
+	if missing(files.Authority) {
+		if err := makeEdgeAuthority(files.Authority, keyFile); err != nil {
+			return nil, EdgeFiles{}, fmt.Errorf("make authority of edges: %w", err)
 		}
 	}
-	ca, err = OpenEdgeAuthority(certFile, keyFile)
-	return ca, certFile, err
+	ca, err := OpenEdgeAuthority(files.Authority, keyFile)
+	if err != nil {
+		return nil, EdgeFiles{}, err
+	}
+	if missing(files.Revoked) {
+		list, err := ca.RevocationList(nil, time.Now())
+		if err == nil {
+			err = replaceFile(files.Revoked, list)
+		}
+		if err != nil {
+			return nil, EdgeFiles{}, fmt.Errorf("make revocation list: %w", err)
+		}
+	}
+	return ca, files, nil
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // makeEdgeAuthority writes the certificate last: what is half made is made again.
@@ -59,8 +85,41 @@ func makeEdgeAuthority(certFile, keyFile string) error {
 	if err := os.WriteFile(keyFile, key, 0o600); err != nil {
 		return err
 	}
-	if err := os.WriteFile(certFile+".new", cert, 0o644); err != nil { //nolint:gosec // a certificate is no secret
+	return replaceFile(certFile, cert)
+}
+
+// replaceFile writes a file, which is no secret, whole or not at all.
+func replaceFile(path string, text []byte) error {
+	if err := os.WriteFile(path+".new", text, 0o644); err != nil { //nolint:gosec // see above
 		return err
 	}
-	return os.Rename(certFile+".new", certFile)
+	return os.Rename(path+".new", path)
+}
+
+// listEvery is how often KeepRevocationList looks for what was revoked: with the few
+// seconds that a broker takes to see the file it stays well below a minute.
+const listEvery = 10 * time.Second
+
+// KeepRevocationList writes the revocation list to a file, for a broker on this machine,
+// whenever it has changed, until ctx ends. It returns nil.
+func (a *API) KeepRevocationList(ctx context.Context, path string) error {
+	tick := time.NewTicker(listEvery)
+	defer tick.Stop()
+	written := ""
+	for {
+		list, err := a.edges.RevocationList(ctx)
+		if err == nil && list.Version != written {
+			if err = replaceFile(path, list.DER); err == nil {
+				written = list.Version
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("the revocation list could not be written; trying again", "file", path, "pause", listEvery, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }

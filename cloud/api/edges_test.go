@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"math/big"
@@ -239,9 +240,48 @@ func TestEnrolmentIsLimited(t *testing.T) {
 	c.ask("POST", "/api/auth/login", login(adminEmail, "x")).want(401) // a quota of its own
 }
 
+// listed is how many certificates a broker finds on a list.
+func listed(t *testing.T, ca *pki.Authority, path string) int {
+	t.Helper()
+	authorities, err := pki.ParseCertificates(ca.PEM())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := pki.ParseRevocationList(text, authorities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Len()
+}
+
+// A broker beside the API finds in a file what was revoked.
+func TestKeepRevocationList(t *testing.T) {
+	ca, files, err := api.EnsureEdgeAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, func(_ *api.Config, p *api.Parts) { p.EdgeCA = ca })
+	admin := c.admin().Token
+	csr, _ := request(t)
+	c.ask("POST", "/api/edges/enrol", pki.Enrolment{Token: c.invite(admin, "pi-7").Token, Request: csr}).want(200)
+	c.ask("POST", "/api/edges/pi-7/revoke", nil, "Authorization", "Bearer "+admin).want(204)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.api.KeepRevocationList(ctx, files.Revoked) }()
+	c.eventually("the list", func() bool { return listed(t, ca, files.Revoked) == 1 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEdgeAuthorityFiles(t *testing.T) {
 	dir := t.TempDir()
-	made, certFile, err := api.EnsureEdgeAuthority(dir)
+	made, files, err := api.EnsureEdgeAuthority(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,11 +293,14 @@ func TestEdgeAuthorityFiles(t *testing.T) {
 	if info, err := os.Stat(keyFile); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key's file: %v %v", info, err)
 	}
+	if n := listed(t, made, files.Revoked); n != 0 {
+		t.Errorf("the first list has %d certificates", n)
+	}
 	if none, err := api.OpenEdgeAuthority("", ""); none != nil || err != nil {
 		t.Errorf("nothing: %v %v", none, err)
 	}
 	for want, files := range map[string][2]string{
-		"only one is given": {certFile, ""}, "edge-ca-key": {certFile, certFile}, "edge-ca-cert": {"missing", keyFile},
+		"only one is given": {files.Authority, ""}, "edge-ca-key": {files.Authority, files.Authority}, "edge-ca-cert": {"missing", keyFile},
 	} {
 		if _, err := api.OpenEdgeAuthority(files[0], files[1]); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v", files, err)
