@@ -31,6 +31,8 @@ func FuzzRequests(f *testing.F) {
 		{"GET", "/api/predictions"},
 		{"GET", "/api/reroutes/recommended"},
 		{"GET", "/api/rejected"},
+		{"GET", "/api/gaps"},
+		{"GET", "/api/sensors"},
 		{"GET", "/api/openapi.json"},
 		{"GET", "/ws/live"},
 		{"POST", "/api/auth/refresh"},

@@ -26,6 +26,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		"GET /metrics": operator, "GET /api/me": viewer, "GET /api/roads": viewer,
 		"GET /api/traffic/live": viewer, "GET /api/traffic/history": viewer, "GET /api/predictions": viewer,
 		"GET /api/reroutes/recommended": viewer, "GET /ws/live": viewer, "GET /api/rejected": operator,
+		"GET /api/gaps": operator, "GET /api/sensors": operator,
 		"GET /api/edges": operator, "POST /api/edges": admin, "POST /api/edges/{edge_id}/revoke": admin,
 		"POST /api/edges/enrol": open, "POST /api/edges/renew": open, "GET /api/edges/crl": open,
 	}

@@ -249,6 +249,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/gaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What edges lost, newest first
+         * @description For operators. An edge that runs out of space thins its oldest readings to averages and then drops some; a disk may
+         *     lose others. Each such loss is listed here.
+         */
+        get: operations["gaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sensors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the sensors are
+         * @description For operators. In the byte order of their names, each with the worst that can be said of it at the time of the data.
+         */
+        get: operations["sensors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/edges": {
         parameters: {
             query?: never;
@@ -576,10 +617,11 @@ export interface components {
         RoadClass: "motorway" | "trunk" | "primary" | "secondary" | "tertiary" | "residential" | "unknown";
         /**
          * @description A remark about a reading: `receive_time` its time is that of its reception, `clock` its time was corrected, `late`
-         *     newer ones had arrived before, `thinned` it is an average made to save space.
+         *     newer ones had arrived before, `thinned` it is an average made to save space, `stuck` its sensor has repeated the
+         *     same values for longer than traffic does, `inconsistent` flow, occupancy and speed contradict each other.
          * @enum {string}
          */
-        Quality: "receive_time" | "clock" | "late" | "thinned";
+        Quality: "receive_time" | "clock" | "late" | "thinned" | "stuck" | "inconsistent";
         /** @description What one sensor measured on a road over one interval. */
         Reading: {
             /**
@@ -810,6 +852,71 @@ export interface components {
             data: components["schemas"]["Rejected"][];
             next_cursor: components["schemas"]["NextCursor"];
             has_more: components["schemas"]["HasMore"];
+        };
+        Gap: {
+            edge_id: string;
+            /** @description `thinned` readings were replaced by averages, `evicted` they were dropped because the buffer was full, `damaged` the disk lost them. */
+            cause: string;
+            /**
+             * Format: date-time
+             * @description Time of the first lost reading; null when a damaged disk does not tell.
+             */
+            from: string | null;
+            /**
+             * Format: date-time
+             * @description Time of the last one.
+             */
+            to: string | null;
+            /** @description How many; null when a damaged disk does not tell. */
+            readings: number | null;
+            /**
+             * Format: date-time
+             * @description When the edge found out, by its own clock.
+             */
+            noticed_at: string;
+        };
+        GapList: {
+            data: components["schemas"]["Gap"][];
+            next_cursor: components["schemas"]["NextCursor"];
+            has_more: components["schemas"]["HasMore"];
+        };
+        /**
+         * @description `silent` it has sent nothing for three of its usual intervals (at least ten minutes), `stuck` it repeats its values,
+         *     `inconsistent` more than a fifth of its readings contradict themselves, `drifting` it measures vehicles longer or
+         *     shorter by more than 30 % than it used to.
+         * @enum {string}
+         */
+        SensorStatus: "silent" | "stuck" | "inconsistent" | "drifting" | "ok";
+        Sensor: {
+            sensor_id: string;
+            road_id: string;
+            /** @description The edge that delivered its last reading. */
+            edge_id: string | null;
+            status: components["schemas"]["SensorStatus"];
+            /**
+             * Format: date-time
+             * @description Time of its newest reading.
+             */
+            last_ts: string;
+            /** @description Usual time between two readings, in seconds. */
+            interval_s: number | null;
+            /**
+             * Format: date-time
+             * @description When the values began that it repeats.
+             */
+            stuck_since: string | null;
+            /** @description Share of its last readings that contradicted themselves. */
+            inconsistent_share: number;
+            /** @description Vehicle length, in metres, that its flow, occupancy and speed gave on the last day. */
+            effective_length_m: number | null;
+            /** @description That of the last weeks. */
+            usual_length_m: number | null;
+        };
+        SensorList: {
+            data: components["schemas"]["Sensor"][];
+            next_cursor: components["schemas"]["NextCursor"];
+            has_more: components["schemas"]["HasMore"];
+            watermark: components["schemas"]["Watermark"];
         };
         /** @description Letters, digits, dots, hyphens and underscores, a letter or digit first. */
         EdgeName: string;
@@ -1113,6 +1220,8 @@ export interface components {
         BBox: number[];
         /** @description Keep one road. */
         RoadID: string;
+        /** @description Keep what one edge delivered. */
+        EdgeID: string;
         /** @description Keep what has an older `ts`. For lists that are newest first. */
         Before: string;
         /** @description The largest number of items in the answer. */
@@ -1514,6 +1623,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RejectedList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    gaps: {
+        parameters: {
+            query?: {
+                /** @description Keep what one edge delivered. */
+                edge_id?: components["parameters"]["EdgeID"];
+                /** @description Keep what was lost at or after this time. */
+                from?: string;
+                /** @description Keep what was lost before this time. */
+                to?: string;
+                /** @description The largest number of items in the answer. */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where to go on, the `next_cursor` of the part before. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The gaps. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GapList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    sensors: {
+        parameters: {
+            query?: {
+                /** @description Keep one road. */
+                road_id?: components["parameters"]["RoadID"];
+                /** @description Keep what one edge delivered. */
+                edge_id?: components["parameters"]["EdgeID"];
+                /** @description Keep the sensors of which this is the worst. */
+                status?: components["schemas"]["SensorStatus"];
+                /** @description The largest number of items in the answer. */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where to go on, the `next_cursor` of the part before. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sensors. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SensorList"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -64,6 +64,8 @@ func quality(q traffic.Quality) []string {
 		{traffic.QualityClock, "clock"},
 		{traffic.QualityLate, "late"},
 		{traffic.QualityThinned, "thinned"},
+		{traffic.QualityStuck, "stuck"},
+		{traffic.QualityInconsistent, "inconsistent"},
 	} {
 		if q&r.bit != 0 {
 			remarks = append(remarks, r.name)

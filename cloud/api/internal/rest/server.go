@@ -43,6 +43,8 @@ type Store interface {
 	Predictions(ctx context.Context, q store.PredictionQuery) ([]traffic.Prediction, store.Cursor, error)
 	store.AdviceReader
 	store.RejectedReader
+	store.GapReader
+	store.SensorReader
 	Edges(ctx context.Context, p store.Page) ([]store.Edge, store.Cursor, error)
 	Ping(ctx context.Context) error
 }
@@ -222,6 +224,8 @@ func (s *Server) routes() []route {
 		{"GET", "/api/predictions", viewer, s.predictions},
 		{"GET", "/api/reroutes/recommended", viewer, s.reroutesRecommended},
 		{"GET", "/api/rejected", operator, s.rejected},
+		{"GET", "/api/gaps", operator, s.gaps},
+		{"GET", "/api/sensors", operator, s.sensors},
 		{"GET", "/api/edges", operator, s.edges},
 		{"POST", "/api/edges", admin, s.inviteEdge},
 		{"POST", "/api/edges/:edge_id/revoke", admin, s.revokeEdge},
