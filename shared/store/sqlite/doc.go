@@ -13,6 +13,12 @@
 // the writer remembers of up to 200,000 roads, so that it need not ask
 // for them again with each batch.
 //
-// It is not for a network file system, which SQLite's locks do not work on, and
-// not the place for rollups and backups yet. Only composition roots import it.
+// Averages of five minutes and of hours are made by Maintain, one block in a
+// transaction; it also drops what is old, a minute of readings in a transaction, so that
+// writers never wait for long. Buckets uses the averages that are up to date and reads
+// single readings for the rest. A file whose last user did not close it is checked when
+// it is opened.
+//
+// It is not for a network file system, which SQLite's locks do not work on. Only
+// composition roots import it.
 package sqlite

@@ -305,3 +305,90 @@ func cursor(t *testing.T, key ...any) store.Cursor {
 	}
 	return c
 }
+
+// A file that was not closed is checked when it is opened, and one that is damaged is
+// refused instead of answering wrongly.
+func TestUncleanFileIsChecked(t *testing.T) {
+	s, path := openTemp(t)
+	if _, err := s.Append(t.Context(), store.Delivery{Readings: batch(5000)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Backup(t.Context(), path+".copy"); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path + ".copy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reopen := func(data []byte, log string) error {
+		t.Helper()
+		copied := filepath.Join(t.TempDir(), "city.db")
+		for name, content := range map[string][]byte{copied: data, copied + "-wal": []byte(log)} {
+			if err := os.WriteFile(name, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again, err := Open(t.Context(), copied, nil)
+		if err == nil {
+			again.Close()
+		}
+		return err
+	}
+	if err := reopen(data, "left over"); err != nil {
+		t.Errorf("open a file in order: %v", err)
+	}
+	for i := len(data) / 2; i < len(data)*3/4; i++ {
+		data[i] ^= 0x55
+	}
+	if err := reopen(data, "left over"); err == nil {
+		t.Error("a damaged file was opened")
+	}
+	if err := reopen(data, ""); err != nil {
+		t.Errorf("a file that was closed was checked: %v", err)
+	}
+}
+
+// A file of the first version is brought up to date and answers as before.
+func TestUpgrade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "city.db")
+	text, err := os.ReadFile("migration/00001_initial.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := outside(t, path)
+	at := time.Date(2024, 5, 6, 8, 0, 1, 0, time.UTC)
+	for _, sql := range []string{
+		`CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))`,
+		`INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1), (1, 1)`,
+		string(text),
+		fmt.Sprintf(`INSERT INTO traffic_raw VALUES (%d, 's', %d, 'r', 50, NULL, 0.5, NULL, 0, 'e')`, slot(at.UnixMicro()), at.UnixMicro()),
+		fmt.Sprintf(`INSERT INTO traffic_slots VALUES (%d, %d, %d)`, slot(at.UnixMicro()), at.UnixMicro(), at.UnixMicro()),
+		`INSERT INTO road_sensors VALUES ('r', 's')`,
+	} {
+		if _, err := db.Exec(sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	db.Close()
+	s, err := Open(t.Context(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	rs := []traffic.Reading{
+		{At: at, Sensor: "s", Road: "r", Speed: traffic.Some(99)},
+		{At: at.Add(time.Minute), Sensor: "s", Road: "r", Speed: traffic.Some(70)},
+	}
+	if got, err := s.Append(t.Context(), store.Delivery{Readings: rs}); err != nil || got.New != 1 {
+		t.Fatalf("append to an upgraded file: %+v, %v", got, err)
+	}
+	for range 2 { // before and after averages were made
+		bs, err := s.Buckets(t.Context(), store.BucketQuery{From: at.Truncate(time.Hour), To: at.Add(time.Hour), Width: 5 * time.Minute})
+		if err != nil || len(bs) != 1 || bs[0].Samples != 2 || bs[0].Speed != traffic.Some(60) {
+			t.Errorf("averages %+v: %v", bs, err)
+		}
+		if _, err := s.Maintain(t.Context(), time.Now(), store.Upkeep{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -36,6 +36,8 @@ const (
 	// they are copied into the database: pages that many batches touch are
 	// copied once.
 	checkpointPages = 4000
+	// checkTimeout bounds the check of a database that was not closed.
+	checkTimeout = 10 * time.Second
 	// migrationAttempts covers two processes that create the same file.
 	migrationAttempts = 5
 )
@@ -73,6 +75,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err := createFile(s.path); err != nil {
 		return err
 	}
+	unclean := hasLog(s.path)
 	// A commit needs the data and the length of the file on disk, not its
 	// timestamps. Where the platform has no fdatasync, fsync stays.
 	if _, err := driver.Fdatasync(true); err != nil {
@@ -95,7 +98,34 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(readers)
-	return s.Ping(ctx)
+	if err := s.Ping(ctx); err != nil || !unclean {
+		return err
+	}
+	return s.checkBriefly(ctx)
+}
+
+// hasLog reports whether there is a write-ahead log with something in it: the last one
+// to close a database empties and removes it, so somebody was stopped, or is at work.
+func hasLog(path string) bool {
+	info, err := os.Stat(path + "-wal")
+	return err == nil && info.Size() > 0
+}
+
+// checkBriefly checks a database that was not closed. One that takes too long is used
+// as it is; Check has the time.
+func (s *Store) checkBriefly(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	began := time.Now()
+	err := s.Check(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		s.log.Warn("the database was not closed properly and is too large to be checked at the start", "limit", checkTimeout)
+		return nil
+	}
+	if err == nil {
+		s.log.Info("the database was not closed properly; it is in order", "checked_for", time.Since(began))
+	}
+	return err
 }
 
 // createFile makes a file that only its owner may read, since it holds password
