@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/2zrhun/city-flow/edge/buffer"
 	"github.com/2zrhun/city-flow/edge/internal/farend"
 	"github.com/2zrhun/city-flow/shared/rig"
 	"github.com/2zrhun/city-flow/shared/wire"
@@ -187,7 +188,8 @@ func TestSlowLink(t *testing.T) {
 	slow := startSlowLink(t, addr, rate, 50*time.Millisecond)
 	e := newEdgeOf(t, lanesConfig(slow.ln.Addr().String()), 0, 2000)
 	e.fill(t, "old", 100, 2000)
-	size := e.buf.Stats().Written / 100
+	first, _ := e.buf.Next(buffer.Cursor{})
+	size := len(first.Payload)
 	time.Sleep(500 * time.Millisecond) // FreshFor
 	l := newLiveLog()
 	farend.Start(t, addr, l.ack)

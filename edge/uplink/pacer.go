@@ -31,6 +31,8 @@ const (
 type pacer struct {
 	// out are the bytes that the broker has not confirmed, by lane.
 	out [lanesNum]int
+	// size is that of the last batch of the backlog: the next is taken to be alike.
+	size int
 	// delivered counts the bytes that it has; last is when it confirmed the last.
 	delivered int
 	last      time.Time
@@ -60,6 +62,9 @@ func (p *pacer) send(l lane, bytes int, now time.Time) load {
 		p.last = now // the link was at rest until now
 	}
 	p.out[l] += bytes
+	if l == backlogLane {
+		p.size = bytes
+	}
 	return load{lane: l, bytes: bytes, sent: now, delivered: p.delivered, since: p.last, alone: alone}
 }
 
@@ -109,7 +114,10 @@ func (p *pacer) mayBacklog(now time.Time) bool {
 		}
 		p.clean, p.resting = now, time.Time{}
 	}
-	return p.total() < p.limit()
+	if p.out[backlogLane] == 0 {
+		return p.total() < p.limit() // or a batch larger than the limit would never go
+	}
+	return p.total()+p.size <= p.limit()
 }
 
 // An extreme is the largest or smallest value of the last while, in two halves. It forgets

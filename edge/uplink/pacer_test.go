@@ -34,7 +34,7 @@ func TestPacer(t *testing.T) {
 		least float64       // share of the link that is used
 	}{
 		{8_000, 50 * time.Millisecond, 2 * time.Second, 0.9},
-		{8_000, 600 * time.Millisecond, 3500 * time.Millisecond, 0.6},
+		{8_000, 600 * time.Millisecond, 2500 * time.Millisecond, 0.6},
 		{125_000, 50 * time.Millisecond, 700 * time.Millisecond, 0.95},
 		{1_250_000, 100 * time.Millisecond, 700 * time.Millisecond, 0.95},
 		{50_000_000, time.Millisecond, 500 * time.Millisecond, 0.1}, // mostLimit at a time
