@@ -17,7 +17,7 @@ import (
 )
 
 // edge runs the program with a password on standard input and returns what it prints.
-func edge(t *testing.T, ctx context.Context, stdin string, args ...string) (string, error) {
+func edge(ctx context.Context, t *testing.T, stdin string, args ...string) (string, error) {
 	t.Helper()
 	cmd, out := command(), &bytes.Buffer{}
 	cmd.Reader, cmd.Writer = strings.NewReader(stdin), out
@@ -43,7 +43,7 @@ func TestSettingsOfTheBroker(t *testing.T) {
 		{[]string{"--mqtt-connect-timeout", "-1s"}, "connect timeout: -1000000000"},
 	} {
 		args := append([]string{"--data-dir", t.TempDir(), "--mqtt-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--log-level", "error"}, c.args...)
-		if _, err := edge(t, t.Context(), "", args...); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := edge(t.Context(), t, "", args...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: got %v, want %q in it", c.args, err, c.want)
 		}
 	}
@@ -53,7 +53,7 @@ func TestSettingsOfTheBroker(t *testing.T) {
 func TestSensorOverTLS(t *testing.T) {
 	data, ca := t.TempDir(), pkitest.New(t)
 	cert, key := ca.Server("edge")
-	out, err := edge(t, t.Context(), "correct horse\n", "user", "add", "--data-dir", data, "--role", "sensor", "loop-7")
+	out, err := edge(t.Context(), t, "correct horse\n", "user", "add", "--data-dir", data, "--role", "sensor", "loop-7")
 	if err != nil || !strings.Contains(out, "loop-7 is in "+filepath.Join(data, "users.yaml")) {
 		t.Fatalf("user add: %s %v", out, err)
 	}
@@ -61,7 +61,7 @@ func TestSensorOverTLS(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := edge(t, ctx, "", "--edge-id", "pi-7", "--data-dir", data, "--mqtt-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--log-level", "error",
+		_, err := edge(ctx, t, "", "--edge-id", "pi-7", "--data-dir", data, "--mqtt-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--log-level", "error",
 			"--commit-interval", "5ms", "--mqtt-users", filepath.Join(data, "users.yaml"), "--mqtt-tls-addr", addr, "--mqtt-tls-cert", cert, "--mqtt-tls-key", key)
 		ended <- err
 	}()
@@ -103,14 +103,14 @@ func TestUserAddRefuses(t *testing.T) {
 		`topic filter of a: `: {"correct horse", []string{"--publish", "a#", "a"}},
 	} {
 		args := append([]string{"user", "add", "--data-dir", data}, c.args...)
-		if _, err := edge(t, t.Context(), c.stdin, args...); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := edge(t.Context(), t, c.stdin, args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %q in it", c.args, err, want)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(data, "users.yaml")); err == nil {
 		t.Error("a file was written")
 	}
-	if _, err := edge(t, t.Context(), "", "user", "add", "--data-dir", data, "--no-password", "--role", "gateway", "a"); err != nil {
+	if _, err := edge(t.Context(), t, "", "user", "add", "--data-dir", data, "--no-password", "--role", "gateway", "a"); err != nil {
 		t.Error(err)
 	}
 }

@@ -40,7 +40,7 @@ func (r *report) examineCentre(ctx context.Context, s Settings, running bool) {
 	dial := dialPlain
 	if secure {
 		dial = dialTLS(cfg.TLS, u.Hostname())
-		if !r.handshake(addr, dial) {
+		if !r.handshake(ctx, addr, dial) {
 			return
 		}
 	}
@@ -73,9 +73,11 @@ func (r *report) reach(ctx context.Context, u *url.URL, secure bool) (addr strin
 }
 
 // A dialer opens a connection for MQTT.
-type dialer func(addr string) (net.Conn, error)
+type dialer func(ctx context.Context, addr string) (net.Conn, error)
 
-func dialPlain(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, stepTimeout) }
+func dialPlain(ctx context.Context, addr string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: stepTimeout}).DialContext(ctx, "tcp", addr)
+}
 
 func dialTLS(cfg *tls.Config, host string) dialer {
 	own := cfg.Clone()
@@ -83,14 +85,16 @@ func dialTLS(cfg *tls.Config, host string) dialer {
 		own = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	own.ServerName = host
-	return func(addr string) (net.Conn, error) {
-		return tls.DialWithDialer(&net.Dialer{Timeout: stepTimeout}, "tcp", addr, own)
+	return func(ctx context.Context, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+		defer cancel()
+		return (&tls.Dialer{Config: own}).DialContext(ctx, "tcp", addr)
 	}
 }
 
-func (r *report) handshake(addr string, dial dialer) bool {
+func (r *report) handshake(ctx context.Context, addr string, dial dialer) bool {
 	const name = "central broker's TLS"
-	conn, err := dial(addr)
+	conn, err := dial(ctx, addr)
 	if err != nil {
 		r.add(Fail, name, err.Error(), adviceTLS(err))
 		return false
@@ -132,11 +136,11 @@ func adviceLogin(err error) string {
 type login struct{ id, user, password string }
 
 // connect logs in at a broker.
-func connect(broker string, dial dialer, who login) (mqtt.Client, error) {
+func connect(ctx context.Context, broker string, dial dialer, who login) (mqtt.Client, error) {
 	o := mqtt.NewClientOptions().AddBroker(broker).SetClientID(who.id).SetProtocolVersion(4).SetCleanSession(true).
 		SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(stepTimeout).SetWriteTimeout(stepTimeout).
 		SetCustomOpenConnectionFn(func(u *url.URL, _ mqtt.ClientOptions) (net.Conn, error) {
-			conn, err := dial(u.Host)
+			conn, err := dial(ctx, u.Host)
 			if err == nil {
 				err = conn.SetDeadline(time.Now().Add(4 * stepTimeout)) // whatever paho does, it ends
 			}
@@ -167,7 +171,7 @@ func wait(t mqtt.Token) error {
 // asks for a collector.
 func (r *report) talk(ctx context.Context, cfg uplink.Config, broker string, dial dialer) {
 	const name = "central broker's login"
-	client, err := connect(broker, dial, login{"cityflow-edge-" + string(cfg.Edge) + "-doctor", cfg.User, cfg.Password})
+	client, err := connect(ctx, broker, dial, login{"cityflow-edge-" + string(cfg.Edge) + "-doctor", cfg.User, cfg.Password})
 	if err != nil {
 		r.add(Fail, name, err.Error(), adviceLogin(err))
 		return
@@ -207,7 +211,7 @@ func (r *report) askCollector(ctx context.Context, client mqtt.Client, cfg uplin
 	defer limit.Stop()
 	select {
 	case ack := <-acks:
-		offset := ack.ServerTime.Sub(time.Now())
+		offset := time.Until(ack.ServerTime)
 		r.ok(name, "answers after %s; its clock is %s ahead of this box's", round(time.Since(begin)), offset.Round(time.Millisecond))
 	case <-limit.C:
 		r.add(Fail, name, fmt.Sprintf("nobody answers within %s", r.patience), "look whether a collector runs at the centre and is connected to the same broker, and whether the broker's rights let it hear "+wire.BatchFilter)

@@ -58,7 +58,7 @@ func Examine(ctx context.Context, s Settings) []Finding {
 	r := &report{patience: cmp.Or(s.Patience, stepTimeout)}
 	r.examineDisk(s)
 	r.examineClock()
-	running := r.examineBroker(s.Broker)
+	running := r.examineBroker(ctx, s.Broker)
 	r.examineBrokerTLS(s.Broker.TLS)
 	r.examineIdentity(s)
 	r.examineCentre(ctx, s, running)

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,9 +17,9 @@ import (
 
 // examineBroker looks whether the edge's own broker answers, or could have its port; it
 // reports whether one answers.
-func (r *report) examineBroker(cfg broker.Config) (running bool) {
+func (r *report) examineBroker(ctx context.Context, cfg broker.Config) (running bool) {
 	const name = "broker"
-	ln, err := net.Listen("tcp", cfg.Addr)
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	switch {
 	case err == nil:
 		_ = ln.Close() // it was only a question
@@ -29,7 +30,7 @@ func (r *report) examineBroker(cfg broker.Config) (running bool) {
 		r.add(Fail, name, err.Error(), "choose another address with --mqtt-addr")
 		return false
 	}
-	client, err := connect(plainURL(cfg.Addr), dialPlain, login{id: "cityflow-doctor"})
+	client, err := connect(ctx, plainURL(cfg.Addr), dialPlain, login{id: "cityflow-doctor"})
 	switch {
 	case err == nil:
 		client.Disconnect(0)
