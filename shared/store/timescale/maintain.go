@@ -20,6 +20,8 @@ const (
 	stepTimeout = 10 * time.Minute
 	// daysAhead is for how many days there is room before they begin.
 	daysAhead = 7
+	// summarizeFrom is how many new rows a table must have for that to be worth it.
+	summarizeFrom = 1000
 	// deleteStep is how many rows are deleted at once where whole partitions cannot
 	// be dropped.
 	deleteStep = 20_000
@@ -51,7 +53,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, u store.Upkeep) (do
 		}
 	}()
 	m := maintenance{s: s, now: now, u: u, until: time.Now().Add(maintainFor)}
-	for _, step := range []func(context.Context) error{m.ahead, m.rollUp, m.compress, m.dropRaw, m.dropAverages, m.dropForecasts, m.dropRecords} {
+	for _, step := range []func(context.Context) error{m.ahead, m.summarize, m.rollUp, m.compress, m.dropRaw, m.dropAverages, m.dropForecasts, m.dropRecords} {
 		if err := step(ctx); err != nil {
 			return m.done, fmt.Errorf("%s: %w", verb, err)
 		}
@@ -99,6 +101,19 @@ func (m *maintenance) ahead(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// summarize notes the times of the rows that came lately in the block range indexes:
+// until then every window of time reads those rows. Autovacuum does the same, but in its
+// own time.
+func (m *maintenance) summarize(ctx context.Context) error {
+	return m.s.step(ctx, "summarize new rows", func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i
+			JOIN pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i' JOIN pg_am a ON a.oid = c.relam AND a.amname = 'brin'
+			JOIN pg_stat_user_tables s ON s.relid = i.indrelid
+			WHERE s.n_ins_since_vacuum > $1 AND pg_has_role(c.relowner, 'USAGE')`, summarizeFrom)
+		return err
+	})
 }
 
 // compress compresses the chunks that are old enough, and again those to which late
