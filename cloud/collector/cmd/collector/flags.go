@@ -11,6 +11,7 @@ import (
 
 	"github.com/2zrhun/city-flow/cloud/collector"
 	"github.com/2zrhun/city-flow/shared/daemon"
+	"github.com/2zrhun/city-flow/shared/store/upkeep"
 )
 
 func flags(set *daemon.Settings) []cli.Flag {
@@ -20,7 +21,7 @@ func flags(set *daemon.Settings) []cli.Flag {
 	def := collector.Default()
 	database := text("database-url", "", "`URL` of the PostgreSQL database, such as postgres://user:password@host/cityflow")
 	database.Required = true
-	return []cli.Flag{
+	return append([]cli.Flag{
 		database,
 		text("redis-url", "redis://localhost:6379/0", "`URL` of the Redis server that carries live updates"),
 		text("broker-url", def.BrokerURL, "`URL` of the central MQTT broker, tcp://host:1883 or mqtts://host:8883"),
@@ -40,7 +41,7 @@ func flags(set *daemon.Settings) []cli.Flag {
 			Name: "max-delay", Value: def.MaxDelay, Sources: set.Sources("max-delay"),
 			Usage: "`TIME` that a message may wait for others to share its transaction",
 		},
-	}
+	}, upkeep.Flags(set)...)
 }
 
 // configure reads the flags, and the host's name and the certificates that they ask

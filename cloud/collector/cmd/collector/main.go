@@ -11,6 +11,7 @@ import (
 	"github.com/2zrhun/city-flow/shared/bus/redis"
 	"github.com/2zrhun/city-flow/shared/daemon"
 	"github.com/2zrhun/city-flow/shared/store/timescale"
+	"github.com/2zrhun/city-flow/shared/store/upkeep"
 )
 
 func main() { daemon.Main(command()) }
@@ -29,6 +30,10 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) (err error) {
 	if err != nil {
 		return err
 	}
+	keep, err := upkeep.Configure(cmd)
+	if err != nil {
+		return err
+	}
 	db, err := timescale.Open(ctx, cmd.String("database-url"), p.Log)
 	if err != nil {
 		return fmt.Errorf("database-url: %w", err)
@@ -43,9 +48,16 @@ func run(ctx context.Context, cmd *cli.Command, p *daemon.Process) (err error) {
 	if err != nil {
 		return err
 	}
+	keeper, err := upkeep.New(db, keep, p.Log, p.Metrics)
+	if err != nil {
+		return err
+	}
 	p.Ready.Add("broker", c.BrokerReady)
 	p.Ready.Add("store", c.StoreReady)
 	p.Ready.Add("database", db.Ping)
 	p.Ready.Add("redis", live.Ping)
-	return p.Run(ctx, daemon.Stage{Name: "collector", Run: c.Run})
+	return p.Run(ctx,
+		daemon.Stage{Name: "upkeep", Run: keeper.Run},
+		daemon.Stage{Name: "collector", Run: c.Run},
+	)
 }
