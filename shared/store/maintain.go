@@ -39,8 +39,12 @@ func (u Upkeep) Validate() error {
 		name string
 		d    time.Duration
 	}{
-		{"raw", u.Raw}, {"five minutes", u.FiveMinutes}, {"hours", u.Hours}, {"forecasts", u.Forecasts},
-		{"records", u.Records}, {"compress after", u.CompressAfter},
+		{"raw", u.Raw},
+		{"five minutes", u.FiveMinutes},
+		{"hours", u.Hours},
+		{"forecasts", u.Forecasts},
+		{"records", u.Records},
+		{"compress after", u.CompressAfter},
 	} {
 		if f.d != 0 && f.d < Day {
 			return fmt.Errorf("upkeep: %s %s: want 0 (for ever) or at least 24h", f.name, f.d)

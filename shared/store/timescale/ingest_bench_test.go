@@ -2,10 +2,12 @@ package timescale
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,7 +116,7 @@ func benchIngest(b *testing.B, o rig.PostgresOptions, prefix string) {
 	defer conn.Close(ctx)
 	x := &ingestBench{s: s, conn: conn, depth: deep}
 	x.makeLimitTable(b)
-	var limit, ours, dups, naive, unused stopwatch
+	var limit, ours, dups, naive, both, unused stopwatch
 	x.append(b, &unused, ingestRound, 0) // makes roads, chunks, and the server's caches warm
 	for range 6 {
 		from := x.next
@@ -122,10 +124,14 @@ func benchIngest(b *testing.B, o rig.PostgresOptions, prefix string) {
 		x.append(b, &ours, ingestRound, 0)
 		x.single(b, &naive, from)
 		x.append(b, &dups, ingestRound*7/10, 0.3)
+		x.next += ingestBatch - x.next%ingestBatch
+		x.appendTwo(b, &both)
 	}
 	figure(prefix+"ingest_copy_rows_per_s", limit.rate(), "rows/s")
 	figure(prefix+"ingest_single_insert_rows_per_s", naive.rate(), "rows/s")
 	figure(prefix+"ingest_rows_per_s", ours.rate(), "rows/s")
+	figure(prefix+"ingest_two_writers_rows_per_s", both.rate(), "rows/s")
+	figure(prefix+"ingest_two_writers_vs_copy", both.rate()/limit.rate(), "ratio")
 	figure(prefix+"ingest_vs_copy", ours.rate()/limit.rate(), "ratio")
 	figure(prefix+"ingest_vs_single_insert", ours.rate()/naive.rate(), "ratio")
 	figure(prefix+"ingest_duplicates_ratio", dups.rate()/ours.rate(), "ratio")
@@ -189,6 +195,33 @@ func (x *ingestBench) append(b *testing.B, w *stopwatch, fresh int, again float6
 			return err
 		})
 	}
+}
+
+// appendTwo stores the next round by two writers, as two collectors do, each of which
+// takes every second batch.
+func (x *ingestBench) appendTwo(b *testing.B, w *stopwatch) {
+	var batches [][]traffic.Reading
+	for k := x.next; k < x.next+ingestRound; k += ingestBatch {
+		batches = append(batches, x.depth.readings(k, ingestBatch))
+	}
+	x.next += ingestRound
+	w.run(b, ingestRound, func() error {
+		var errs [2]error
+		var wg sync.WaitGroup
+		for n := range errs {
+			wg.Go(func() {
+				for i := n; i < len(batches); i += len(errs) {
+					got, err := x.s.Append(context.Background(), store.Delivery{Readings: batches[i]})
+					if err == nil && got.New != ingestBatch {
+						err = fmt.Errorf("%d new", got.New)
+					}
+					errs[n] = errors.Join(errs[n], err)
+				}
+			})
+		}
+		wg.Wait()
+		return errors.Join(errs[0], errs[1])
+	})
 }
 
 // grow fills the database and measures how its answers and its speed change.
