@@ -187,7 +187,8 @@ func TestSlowLink(t *testing.T) {
 	addr := rig.Mosquitto(t)
 	slow := startSlowLink(t, addr, rate, 50*time.Millisecond)
 	e := newEdgeOf(t, lanesConfig(slow.ln.Addr().String()), 0, 2000)
-	e.fill(t, "old", 100, 2000)
+	const batches = 60
+	e.fill(t, "old", batches, 2000)
 	first, _ := e.buf.Next(buffer.Cursor{})
 	size := len(first.Payload)
 	time.Sleep(500 * time.Millisecond) // FreshFor
@@ -196,7 +197,7 @@ func TestSlowLink(t *testing.T) {
 	began := time.Now()
 	e.run(t)
 	for i := range rounds {
-		l.written(uint64(101 + i))
+		l.written(uint64(batches + 1 + i))
 		e.fill(t, "new", 1, 200)
 		time.Sleep(pause)
 	}

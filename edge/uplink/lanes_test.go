@@ -18,7 +18,7 @@ import (
 // A backlog drains at the collector's pace, and what is written meanwhile does not wait for
 // it. CITYFLOW_TEST_SOAK=1 makes the backlog two million readings.
 func TestLiveBesideBacklog(t *testing.T) {
-	batches := 150
+	batches := 100
 	if os.Getenv("CITYFLOW_TEST_SOAK") != "" {
 		batches = 1000
 	}
