@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/2zrhun/city-flow/shared/daemon"
+	"github.com/2zrhun/city-flow/shared/store/upkeep"
 )
 
 // upFlags are the flags of `cityflow up` beside the data folder.
@@ -25,6 +26,7 @@ func upFlags(set *daemon.Settings) []cli.Flag {
 	flags = append(flags, parisFlag(set))
 	flags = append(flags, replayFlags(set)...)
 	flags = append(flags, cityFlags(set)...)
+	flags = append(flags, upkeep.Flags(set)...)
 	return append(flags, accessFlags(set)...)
 }
 

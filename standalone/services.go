@@ -14,6 +14,7 @@ import (
 	"github.com/2zrhun/city-flow/dashboard"
 	"github.com/2zrhun/city-flow/edge/agent"
 	"github.com/2zrhun/city-flow/shared/daemon"
+	"github.com/2zrhun/city-flow/shared/store/upkeep"
 	"github.com/2zrhun/city-flow/shared/traffic"
 	"github.com/2zrhun/city-flow/simulator/publish"
 )
@@ -26,6 +27,7 @@ type services struct {
 	rerouter  *rerouter.Rerouter
 	api       *api.API
 	publisher *publish.Publisher
+	keeper    *upkeep.Keeper
 	// checks are what /readyz asks beside the API's own.
 	checks map[string]func(context.Context) error
 	// adminPassword is the random password of the first admin, at the first start
@@ -40,7 +42,7 @@ const commitInterval = 20 * time.Millisecond
 func (h *house) openServices() error {
 	h.services.checks = make(map[string]func(context.Context) error)
 	for _, open := range []func() error{
-		h.openAgent, h.openCollector, h.openPredictor, h.openRerouter, h.openAPI, h.openPublisher,
+		h.openAgent, h.openCollector, h.openPredictor, h.openRerouter, h.openAPI, h.openPublisher, h.openKeeper,
 	} {
 		if err := open(); err != nil {
 			return err
@@ -122,8 +124,21 @@ func (h *house) openPublisher() (err error) {
 	return err
 }
 
+func (h *house) openKeeper() error {
+	how, err := upkeep.Configure(h.cmd)
+	if err != nil {
+		return err
+	}
+	h.services.keeper, err = upkeep.New(h.store, how, h.log, h.proc.Metrics)
+	return err
+}
+
 func (h *house) openAPI() error {
 	key, err := h.folder.secret()
+	if err != nil {
+		return err
+	}
+	authority, _, err := api.EnsureEdgeAuthority(h.folder.path)
 	if err != nil {
 		return err
 	}
@@ -134,6 +149,7 @@ func (h *house) openAPI() error {
 	h.services.api, err = api.New(cfg, api.Parts{
 		Store: h.store, Bus: h.bus, Dashboard: dashboard.Files(), Metrics: h.proc.Metrics,
 		Checks:   h.services.checks,
+		EdgeCA:   authority,
 		Announce: func(_, password string) { h.services.adminPassword = password },
 	}, h.log, h.proc.Metrics)
 	return err
