@@ -91,6 +91,12 @@ e2e: dashboard ## The longer system tests: real services, real PostgreSQL, Redis
 	@scripts/need.sh postgres redis-server mosquitto chromium
 	cd e2e && CITYFLOW_E2E=long go test -count=1 -timeout 30m ./...
 
+.PHONY: e2e-edge
+e2e-edge: ## What an edge promises, at length: 200 kills, full disk, slow and lossy links (as root)
+	@scripts/need.sh postgres redis-server mosquitto iptables
+	cd e2e && CITYFLOW_E2E=long go test -count=1 -timeout 60m ./edge
+	cd edge && CITYFLOW_E2E=long go test -count=1 -timeout 30m ./broker ./buffer
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
 	scripts/fuzz.sh
