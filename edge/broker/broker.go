@@ -134,7 +134,7 @@ func serverOptions(cfg Config, log *slog.Logger) *mqtt.Options {
 		Capabilities:             c,
 		ClientNetWriteBufferSize: 4 << 10,
 		ClientNetReadBufferSize:  256, // conn has a buffer of its own
-		SysTopicResendInterval:   10, // seconds; each stops the world for a moment
+		SysTopicResendInterval:   10,  // seconds; each stops the world for a moment
 		InlineClient:             true,
 		Logger:                   slog.New(quietHandler{log.Handler()}),
 	}
@@ -225,13 +225,15 @@ func (b *Broker) heard(topic string) bool {
 	return len(subs.Subscriptions)+len(subs.Shared) > 0
 }
 
-// start runs f unless the broker is closed; Close waits for it.
-func (b *Broker) start(f func()) {
+// start runs f unless the broker is closed, which it reports; Close waits for it.
+func (b *Broker) start(f func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.closed {
-		b.writers.Go(f)
+	if b.closed {
+		return false
 	}
+	b.writers.Go(f)
+	return true
 }
 
 // forget removes what mochi leaves of a client whose connection ended in a panic.

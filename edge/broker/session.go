@@ -9,8 +9,9 @@ import (
 )
 
 // A session is one connection's traffic with the intake. Its client's reading goroutine
-// takes messages in; whoever finishes messages queues their acknowledgements, and
-// a goroutine that lives as long as there are some writes them, many at a time.
+// takes messages in. Whoever finishes messages also writes their acknowledgements, many at a
+// time, if the connection takes them without waiting; if not, a goroutine does it that
+// lives as long as there are some.
 type session struct {
 	b  *Broker
 	cl *mqtt.Client
@@ -26,8 +27,11 @@ type session struct {
 	// acknowledgement is not being written yet.
 	outstanding int
 	ready       []ack
-	writing     bool
 	failed      bool
+	// writing says that somebody is writing, to whom the next two belong.
+	writing bool
+	batch   []ack
+	out     []byte
 }
 
 func newSession(b *Broker, cl *mqtt.Client) *session {
@@ -155,12 +159,22 @@ func (s *session) wake() {
 	s.room.Broadcast()
 }
 
-// finish queues the acknowledgements of a group, or ends the connection when it could not
-// be kept.
+// finish acknowledges a group, or ends the connection when it could not be kept.
 func (s *session) finish(g *group, err error) {
 	if err == nil {
 		s.forward(g.heard)
 	}
+	if !s.conclude(g, err) {
+		return
+	}
+	if !s.writeNow() {
+		s.b.start(s.write)
+	}
+}
+
+// conclude queues the acknowledgements of a group. It reports whether the caller has to see
+// to their being written.
+func (s *session) conclude(g *group, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range g.acks {
@@ -181,10 +195,11 @@ func (s *session) finish(g *group, err error) {
 	}
 	s.settle(silent)
 	s.b.door.leave(silent)
-	if !s.writing && (s.failed || len(s.ready) > 0) {
-		s.writing = true
-		s.b.start(s.write)
+	if s.writing || !s.failed && len(s.ready) == 0 {
+		return false
 	}
+	s.writing = true
+	return true
 }
 
 // settle makes room for n messages more. The caller holds mu.
@@ -205,35 +220,86 @@ func (s *session) forward(ms []Message) {
 	}
 }
 
+// writeNow sends what is ready if that needs no waiting, for another writer or for the
+// client. It reports false when write has to go on; only one of them runs at a time.
+func (s *session) writeNow() bool {
+	c, ok := s.cl.Net.Conn.(*conn)
+	if !ok || !s.cl.TryLock() {
+		return false
+	}
+	n, failed := s.gather()
+	written, err := c.writeNow(s.out)
+	if err == nil && written < len(s.out) {
+		// What follows has to wait for the rest, so the client stays locked.
+		if !s.b.start(func() { s.writeRest(c, written, n) }) {
+			s.cl.Unlock()
+			s.b.door.leave(n)
+		}
+		return true
+	}
+	s.cl.Unlock()
+	s.b.door.leave(n)
+	return !failed && s.rest()
+}
+
+// writeRest goes on where writeNow stopped.
+func (s *session) writeRest(c *conn, written, n int) {
+	_, err := c.Write(s.out[written:])
+	s.cl.Unlock()
+	if err != nil {
+		s.b.log.Debug("cannot acknowledge", "client", s.cl.ID, "error", err)
+	}
+	s.b.door.leave(n)
+	s.write()
+}
+
+// gather encodes what is ready, n acknowledgements, and makes room for as many messages.
+func (s *session) gather() (n int, failed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batch, s.ready = s.ready, s.batch[:0]
+	s.settle(len(s.batch))
+	s.out = appendAcks(s.out[:0], s.batch)
+	return len(s.batch), s.failed
+}
+
+// rest ends the writing unless there is more to write.
+func (s *session) rest() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.ready) > 0 || s.failed {
+		return false
+	}
+	s.writing = false
+	return true
+}
+
 // write sends acknowledgements until none is left, and ends the connection of a
 // session that failed.
 func (s *session) write() {
-	var batch []ack
-	var buf []byte
-	for {
-		s.mu.Lock()
-		batch, s.ready = s.ready, batch[:0]
-		failed := s.failed
-		if len(batch) == 0 && !failed {
-			s.writing = false
-			s.mu.Unlock()
-			return
-		}
-		s.settle(len(batch))
-		s.mu.Unlock()
-
-		buf = appendAcks(buf[:0], batch)
-		s.send(buf)
-		s.b.door.leave(len(batch))
+	for !s.rest() {
+		n, failed := s.gather()
+		s.send(s.out)
+		s.b.door.leave(n)
 		if failed {
 			break
 		}
+	}
+	if !s.broken() {
+		return
 	}
 	if !s.cl.Closed() {
 		s.pause()
 		s.disconnect(packets.ErrServerBusy)
 	}
 	s.abandon()
+}
+
+// broken reports whether the session has failed.
+func (s *session) broken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
 }
 
 func (s *session) pause() {
