@@ -1,8 +1,10 @@
 package timescale
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -173,25 +175,71 @@ func (a *appending) store(ctx context.Context) error {
 	return copyOffers(ctx, a.conn.Conn().PgConn(), a.s.raw.table(day(a.fresh[0].At), day(a.fresh[len(a.fresh)-1].At)), a.fresh)
 }
 
-// lookUp returns which of the given offers are in the table. LIMIT keeps the planner
-// from reading the table as a whole.
-func (a *appending) lookUp(ctx context.Context, which []int) (map[int]bool, error) {
-	found := map[int]bool{}
-	first, last := a.offers[which[0]].At, a.offers[which[0]].At
+// runGap is how far apart two readings of a sensor may be that are looked up together.
+const runGap = 10 * 60 * 1_000_000
+
+// run is a piece of one sensor's time, both ends included, and the offers in it.
+type run struct {
+	sensor      string
+	first, last int64
+	offers      []int
+}
+
+// runsOf puts together what can be looked up with one range of the key. Offers are
+// sorted by day, sensor and time.
+func (a *appending) runsOf(which []int) (runs []run) {
 	for _, i := range which {
-		first, last = min(first, a.offers[i].At), max(last, a.offers[i].At)
+		o := &a.offers[i]
+		if n := len(runs); n > 0 && runs[n-1].sensor == o.Sensor && o.At >= runs[n-1].last && o.At-runs[n-1].last <= runGap {
+			runs[n-1].last = o.At
+			runs[n-1].offers = append(runs[n-1].offers, i)
+			continue
+		}
+		runs = append(runs, run{sensor: o.Sensor, first: o.At, last: o.At, offers: []int{i}})
 	}
-	rows, err := a.conn.Query(ctx, `SELECT i.ord FROM unnest($1::timestamptz[], $2::text[], $3::int[]) AS i (ts, sensor_id, ord)
-		CROSS JOIN LATERAL (SELECT FROM traffic_raw r WHERE r.sensor_id = i.sensor_id AND r.ts = i.ts AND r.ts >= $4 AND r.ts <= $5 LIMIT 1) x`,
-		column(which, func(i *int) time.Time { return row.Time(a.offers[*i].At) }),
-		column(which, func(i *int) string { return a.offers[*i].Sensor }),
-		column(which, func(i *int) int32 { return int32(*i) }), row.Time(first), row.Time(last))
-	if err != nil {
-		return nil, err
+	return runs
+}
+
+// lookUp returns which of the given offers are in the table.
+func (a *appending) lookUp(ctx context.Context, which []int) (map[int]bool, error) {
+	runs := a.runsOf(which)
+	first, last := runs[0].first, runs[0].last
+	for _, r := range runs {
+		first, last = min(first, r.first), max(last, r.last)
 	}
-	var at int
-	_, err = pgx.ForEachRow(rows, []any{&at}, func() error { found[at] = true; return nil })
-	return found, err
+	var b pgx.Batch
+	if a.s.hyper { // its own way to read chunks costs more than the rows here
+		b.Queue(`SET LOCAL timescaledb.enable_chunk_append = off`)
+	}
+	found := map[int]bool{}
+	// OFFSET keeps the planner from reading the table as a whole.
+	b.Queue(`SELECT i.ord, x.ts FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[]) AS i (sensor_id, lo, hi, ord)
+		CROSS JOIN LATERAL (SELECT r.ts FROM traffic_raw r WHERE r.sensor_id = i.sensor_id AND r.ts >= i.lo AND r.ts <= i.hi AND r.ts >= $5 AND r.ts <= $6 OFFSET 0) x`,
+		column(runs, func(r *run) string { return r.sensor }),
+		column(runs, func(r *run) time.Time { return row.Time(r.first) }),
+		column(runs, func(r *run) time.Time { return row.Time(r.last) }),
+		ordinals(len(runs)), row.Time(first), row.Time(last)).Query(func(rows pgx.Rows) error {
+		var n int
+		var at time.Time
+		_, err := pgx.ForEachRow(rows, []any{&n, &at}, func() error {
+			us := row.Micros(at)
+			k, ok := slices.BinarySearchFunc(runs[n].offers, us, func(i int, us int64) int { return cmp.Compare(a.offers[i].At, us) })
+			if ok {
+				found[runs[n].offers[k]] = true
+			}
+			return nil
+		})
+		return err
+	})
+	return found, a.conn.SendBatch(ctx, &b).Close()
+}
+
+func ordinals(n int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = int32(i)
+	}
+	return out
 }
 
 const mergeReadings = `
