@@ -46,6 +46,15 @@ func TestEnrolDeliverRevoke(t *testing.T) {
 		return c.stored() == 1 && edge.Metric(t, "cityflow_edge_buffer_batches") == 0
 	})
 
+	// Beside the running edge its doctor finds all well, and the page shows the certificate.
+	doctor := system.Launch(t, c.bin+"edge", "doctor", "--data-dir", data, "--mqtt-addr", edge.MQTT, "--central-url", "tls://"+c.tls)
+	if code := doctor.ExitCode(t); code != 0 || !strings.Contains(doctor.Output(), "ok   collector: answers after ") {
+		t.Errorf("the doctor ended with code %d: %s", code, doctor.Log())
+	}
+	if page := c.fetch(edge.URL + "/"); !strings.Contains(page, "days left") || !strings.Contains(page, "loop-7") {
+		t.Errorf("the page: %s", page)
+	}
+
 	identity := filepath.Join(data, "identity", "identity.pem")
 	as := []string{"--cafile", filepath.Join(c.certs, "edge-ca.crt"), "--cert", identity, "--key", identity}
 	if out := c.try(append(as, "-t", "cityflow/edge/pi-7/x")...); out != "" {
@@ -191,6 +200,20 @@ func (c *city) fetchRevocations() {
 	if err := os.Rename(path+".new", path); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+func (c *city) fetch(url string) string {
+	c.t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (c *city) invite(edge string) string {
