@@ -15,6 +15,12 @@
 //     To it is the newest before that time.
 //   - A rejected message that arrives again is kept once; they are listed in the
 //     reverse order of arrival.
+//   - A gap that has grown keeps its place in the list.
+//   - Averages are those of the readings, whether Maintain made them before or not, and
+//     outlive the readings by what the Upkeep says.
+//   - Retention keeps whole days: what is older than the begin of the day on which its
+//     time is over goes, and nothing else. A reading that comes later than that is taken,
+//     changes no average that exists, and goes with the next Maintain.
 //   - A refresh token that was exchanged is ErrTokenReused whatever else is true of it.
 //
 // Only the test files of backends import it.
