@@ -58,7 +58,7 @@ func (b *Buffer) keepLoop() {
 		}
 		b.evict()
 		b.keepReserve()
-		if b.size() > b.cfg.thinAt() {
+		if b.isShort() {
 			timer.Reset(keepPause)
 		}
 	}
@@ -70,6 +70,12 @@ func (b *Buffer) lookAfterSpace() {
 	case b.space <- struct{}{}:
 	default:
 	}
+}
+
+func (b *Buffer) isShort() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes > b.cfg.thinAt()
 }
 
 func (b *Buffer) size() int64 {
@@ -92,8 +98,8 @@ func (b *Buffer) evict() {
 }
 
 // victim chooses what to drop, nil for nothing. As long as there is room at all it leaves
-// to thinning what can be thinned; then raw readings go before averages, and older before
-// newer ones.
+// to thinning what can be thinned, and to the uplink what was just read; then raw readings
+// go before averages, and older before newer ones.
 func (b *Buffer) victim() *segment {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -101,18 +107,46 @@ func (b *Buffer) victim() *segment {
 		return nil
 	}
 	full := b.bytes >= b.cfg.MaxBytes
-	var best *segment
+	var best [3]*segment
 	for _, s := range b.segments {
+		rank := b.rank(s)
 		switch {
 		case s.head || s.path == "" || len(s.unsettled) > 0:
 		case !full && b.thinnable(s):
 			return nil
-		case best == nil || best.kind == kindAverages && s.kind == kindRaw:
-			best = s
+		case best[rank] == nil && (full || rank < rankRead):
+			best[rank] = s
 		}
 	}
-	return best
+	for _, s := range best {
+		if s != nil {
+			return s
+		}
+	}
+	return nil
 }
+
+// The ranks of segments that may be dropped, in the order in which they are.
+const (
+	rankRaw = iota
+	rankAverages
+	rankRead
+)
+
+// rank says how soon a segment goes. The caller holds mu.
+func (b *Buffer) rank(s *segment) int {
+	switch {
+	case b.wasJustRead(s):
+		return rankRead
+	case s.kind == kindAverages:
+		return rankAverages
+	default:
+		return rankRaw
+	}
+}
+
+// wasJustRead reports whether a batch may be on its way. The caller holds mu.
+func (b *Buffer) wasJustRead(s *segment) bool { return b.now().Sub(s.readAt) < b.pin }
 
 // drop evicts one segment. It reports false when the segment is still there.
 func (b *Buffer) drop(s *segment) bool {
@@ -141,10 +175,8 @@ func (b *Buffer) drop(s *segment) bool {
 // as nothing known.
 func (b *Buffer) survey(s *segment, cause traffic.GapCause) traffic.Gap {
 	b.mu.Lock()
-	shadow := *s
-	shadow.acked = slices.Clone(s.acked)
+	shadow := s.shadow()
 	b.mu.Unlock()
-	shadow.db = nil
 	first := shadow.firstUnacked(shadow.first)
 	g := traffic.Gap{Cause: cause, Epoch: s.epoch, FirstSeq: first, LastSeq: shadow.next - 1}
 	err := shadow.eachKey(func(k key) {
@@ -181,8 +213,7 @@ func (s *segment) eachKey(f func(key)) error {
 
 // thinnable reports whether averages can take the place of a segment. The caller holds mu.
 func (b *Buffer) thinnable(s *segment) bool {
-	return s.kind == kindRaw && !s.head && s.path != "" && len(s.unsettled) == 0 && !s.dense && s.sendable() &&
-		b.now().Sub(s.readAt) >= b.pin
+	return s.kind == kindRaw && !s.head && s.path != "" && len(s.unsettled) == 0 && !s.dense && s.sendable() && !b.wasJustRead(s)
 }
 
 // thinOne thins the oldest segment that can be thinned while space is short, and reports
@@ -193,19 +224,20 @@ func (b *Buffer) thinOne() bool {
 		return false
 	}
 	err := b.thin(s)
-	switch {
-	case err == nil:
+	if err == nil {
 		return true
+	}
+	again := errors.Is(err, errTouched) || b.diskFull(err)
+	b.mu.Lock()
+	if s.dense = !again; again {
+		s.readAt = b.now() // in a while
+	}
+	b.mu.Unlock()
+	switch {
 	case errors.Is(err, errDense):
 		b.log.Info("averages would take as much space as the readings: left as they are", "segment", s.path)
 	case !errors.Is(err, errTouched):
-		b.diskFull(err)
 		b.log.Error("cannot thin a segment", "segment", s.path, "error", err)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if s.dense = !errors.Is(err, errTouched); !s.dense {
-		s.readAt = b.now() // somebody reads it
 	}
 	return true
 }
@@ -229,7 +261,7 @@ func (b *Buffer) replace(s, averages *segment, g traffic.Gap, acked uint64) erro
 	defer b.reading.Unlock()
 	b.mu.Lock()
 	i := slices.Index(b.segments, s)
-	if i < 0 || s.ackedNum != acked || b.now().Sub(s.readAt) < b.pin {
+	if i < 0 || s.ackedNum != acked || b.wasJustRead(s) {
 		b.mu.Unlock()
 		return errors.Join(errTouched, os.Remove(averages.path))
 	}

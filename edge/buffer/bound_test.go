@@ -212,7 +212,7 @@ func TestFullBufferEvicts(t *testing.T) {
 func TestEvictionOrder(t *testing.T) {
 	cfg := smallConfig(t, 8)
 	b := open(t, cfg)
-	plain, read := segment{}, segment{readAt: b.now()}
+	plain, dense, read := segment{}, segment{dense: true}, segment{readAt: b.now()}
 	closed := func(ordinal uint64, k kind, s segment) *segment {
 		s.ordinal, s.kind, s.path = ordinal, k, "x"
 		return &s
@@ -226,7 +226,10 @@ func TestEvictionOrder(t *testing.T) {
 		{"room", cfg.evictAt() - 1, []*segment{closed(1, kindRaw, plain)}, 0},
 		{"raw can be thinned", cfg.evictAt(), []*segment{closed(1, kindAverages, plain), closed(2, kindRaw, plain)}, 0},
 		{"no time to thin", cfg.MaxBytes, []*segment{closed(1, kindAverages, plain), closed(2, kindRaw, plain)}, 2},
-		{"raw that was read", cfg.evictAt(), []*segment{closed(1, kindAverages, plain), closed(2, kindRaw, read)}, 2},
+		{"averages fill it", cfg.evictAt(), []*segment{closed(1, kindRaw, dense), closed(2, kindAverages, plain)}, 1},
+		{"raw that was read", cfg.evictAt(), []*segment{closed(1, kindAverages, plain), closed(2, kindRaw, read)}, 1},
+		{"all was read", cfg.evictAt(), []*segment{closed(1, kindAverages, read), closed(2, kindRaw, read)}, 0},
+		{"all was read, and full", cfg.MaxBytes, []*segment{closed(1, kindAverages, read), closed(2, kindRaw, read)}, 1},
 		{"averages only", cfg.evictAt(), []*segment{closed(1, kindAverages, plain), closed(2, kindAverages, plain)}, 1},
 		{"the head stays", cfg.MaxBytes, []*segment{closed(1, kindRaw, segment{head: true})}, 0},
 	} {
@@ -351,7 +354,7 @@ func TestMeanSpeed(t *testing.T) {
 // A segment with more sensors than are averaged at once.
 func TestThinningIsBounded(t *testing.T) {
 	th := &thinning{from: &segment{}, into: &segment{header: header{epoch: 1, first: 1}, next: 1}, edge: "E1", readings: 2000, means: map[meanKey]*mean{}, begun: map[traffic.SensorID]time.Time{}}
-	f := newFleet(3000)
+	f := newFleet(300)
 	for _, r := range f.rounds(60) {
 		th.add(&r)
 	}
@@ -366,7 +369,7 @@ func TestThinningIsBounded(t *testing.T) {
 		}
 		n += len(d.Readings)
 	}
-	if n != 6000 || len(th.means) != 0 || th.size > int64(n*14) {
+	if n != 600 || len(th.means) != 0 || th.size > int64(n*14) {
 		t.Errorf("%d averages take %d bytes", n, th.size)
 	}
 }

@@ -53,6 +53,19 @@ func noise(prefix string, n int) []traffic.Reading {
 	return rs
 }
 
+// bulky returns readings of about 150 bytes each, whatever the compression.
+func bulky(prefix string, n int) []traffic.Reading {
+	rs := noise(prefix, n)
+	for i := range rs {
+		raw := make([]byte, traffic.MaxLabelBytes/2)
+		for j := range raw {
+			raw[j] = byte(rand.Uint32())
+		}
+		rs[i].Place = &traffic.Place{Label: hex.EncodeToString(raw)}
+	}
+	return rs
+}
+
 func accept(t testing.TB, b *Buffer, rs []traffic.Reading) {
 	t.Helper()
 	if err := b.Accept(t.Context(), rs); err != nil {
@@ -347,14 +360,7 @@ func TestBatchesThatAreTooLargeAreSplit(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	cfg.BatchReadings = wire.MaxBatchReadings
 	b := open(t, cfg)
-	rs := noise("x", wire.MaxBatchReadings)
-	for i := range rs {
-		raw := make([]byte, traffic.MaxLabelBytes/2)
-		for j := range raw {
-			raw[j] = byte(rand.Uint32())
-		}
-		rs[i].Place = &traffic.Place{Label: hex.EncodeToString(raw)}
-	}
+	rs := bulky("x", wire.MaxBatchReadings)
 	accept(t, b, rs)
 	stored, decoded := drain(t, b)
 	if len(stored) < 2 || len(readings(decoded)) != len(rs) {

@@ -93,7 +93,7 @@ func TestFullDisk(t *testing.T) {
 func fillDisk(t *testing.T, b *Buffer, taken map[string]bool) (n int) {
 	t.Helper()
 	for ; ; n++ {
-		rs := noise(fmt.Sprintf("%d-%d", len(taken), n), 2000)
+		rs := bulky(fmt.Sprintf("%d-%d", len(taken), n), 500)
 		err := b.Accept(t.Context(), rs)
 		if err != nil {
 			if !errors.Is(err, syscall.ENOSPC) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -70,6 +71,15 @@ func (s *segment) settled() uint64 { return s.next - uint64(len(s.unsettled)) }
 // sendable reports whether the times of the readings are known.
 func (s *segment) sendable() bool { return !s.stamps || s.resolved }
 
+// shadow copies what is known of a closed segment, to be read apart from the reading side.
+// The caller holds Buffer.mu.
+func (s *segment) shadow() *segment {
+	return &segment{
+		header: s.header, path: s.path, next: s.next, bytes: s.bytes, resolved: s.resolved, offset: s.offset,
+		acked: slices.Clone(s.acked), ackedNum: s.ackedNum,
+	}
+}
+
 func (s *segment) isAcked(n uint64) bool {
 	i := n - s.first
 	return i/64 < uint64(len(s.acked)) && s.acked[i/64]&(1<<(i%64)) != 0
@@ -114,13 +124,14 @@ func (s *segment) create(dir string, limit int64, entries []entry, st state) (db
 	db, err = bolt.Open(tmp, 0o640, &bolt.Options{
 		Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
 		InitialMmapSize: int(2 * limit), NoStatistics: true, PageSize: segmentPage,
+		MaxSize: int(4*limit + 2*journalBytes),
 	})
 	if err != nil {
 		_ = os.Remove(tmp)
 		return nil, c, fmt.Errorf("create segment: %w", err)
 	}
 	db.AllocSize = 1 << 20
-	c, err = write(db, s.header.encode(), entries, st)
+	c, err = write(db, s.encode(), entries, st)
 	if err == nil {
 		err = errors.Join(os.Rename(tmp, path), syncDir(dir))
 	}

@@ -25,16 +25,14 @@ const (
 // thin writes the averages of a closed segment beside it and puts them in its place.
 func (b *Buffer) thin(s *segment) error {
 	b.mu.Lock()
-	shadow := *s
-	shadow.acked = slices.Clone(s.acked)
+	shadow := s.shadow()
 	b.mu.Unlock()
-	shadow.db = nil
 	if err := shadow.open(); err != nil {
 		return err
 	}
 	defer shadow.close()
 	t := &thinning{
-		from: &shadow, stop: b.committed, edge: b.cfg.Edge, readings: b.cfg.BatchReadings,
+		from: shadow, stop: b.committed, edge: b.cfg.Edge, readings: b.cfg.BatchReadings,
 		means: map[meanKey]*mean{}, begun: map[traffic.SensorID]time.Time{},
 	}
 	t.into = &segment{header: header{ordinal: s.ordinal, kind: kindAverages, epoch: newEpoch(), first: 1, created: s.created}, next: 1}

@@ -20,5 +20,6 @@ func (b *Buffer) Tune(t Tuning) error {
 	}
 	b.cfg.CommitInterval, b.cfg.MaxBytes = t.CommitInterval, t.MaxBytes
 	b.signal()
+	b.lookAfterSpace()
 	return nil
 }
