@@ -10,6 +10,11 @@
 // which is what makes a sensor send it again. Messages on other topics go from
 // publisher to subscribers as on any broker.
 //
+// Ordinary messages on the intake's topics, at QoS 0 and 1 and without MQTT 5 properties,
+// are taken out of a connection's stream before mochi reads it, and go to the intake as
+// many at a time as one read brought (conn, session). That is where the broker's speed
+// comes from; all other packets are mochi's.
+//
 // Everything that a client can make grow is bounded: packets, waiting messages and
 // bytes, sessions, queues for slow subscribers, time for a write. A packet that makes
 // the decoder panic costs its connection. Clients without a password or

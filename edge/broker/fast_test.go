@@ -234,6 +234,31 @@ func TestWillAfterMessages(t *testing.T) {
 	}
 }
 
+// Rights hold for messages that mochi does not see.
+func TestRightsOfMessages(t *testing.T) {
+	versions(t, func(t *testing.T, version byte) {
+		cfg := testConfig()
+		cfg.Users, cfg.UserRole = map[string]string{"S1": "secret"}, broker.RoleSensor
+		h := newHand()
+		b := start(t, cfg, h.together())
+		c := dial(t, b.Addr(), connectOptions{id: "S1", version: version, user: "S1", password: "secret"})
+		c.sendAll(false, publish(topic, 1, 1, "mine"), publish("cityflow/traffic/S2", 0, 0, "not mine"),
+			publish(topic, 1, 2, "mine too"), publish("cityflow/traffic/S2", 1, 3, "not mine either"))
+		h.wait(t, 2)
+		if version == 5 {
+			if pk := c.expect(packets.Puback); pk.PacketID != 3 || pk.ReasonCode != packets.ErrNotAuthorized.Code {
+				t.Errorf("the answer is %#x for %d", pk.ReasonCode, pk.PacketID)
+			}
+		} else {
+			c.expectEnd()
+		}
+		h.answerAll(nil)
+		if got := strings.Join(h.payloads(), ", "); got != "mine, mine too" {
+			t.Errorf("the intake got %q", got)
+		}
+	})
+}
+
 func TestLargeMessages(t *testing.T) {
 	cfg := testConfig()
 	cfg.MaxPacketBytes = 300_000
