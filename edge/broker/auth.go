@@ -222,7 +222,12 @@ func (h *hook) mayBe(who *identity, cl *mqtt.Client, pk packets.Packet) string {
 	if pk.Connect.WillFlag && !who.mayPublish(pk.Connect.WillTopic) {
 		return fmt.Sprintf("its last will is for %q, where it may not publish", pk.Connect.WillTopic)
 	}
-	if other, exists := h.b.server.Clients.Get(cl.ID); exists && string(other.Properties.Username) != who.name {
+	switch other, exists := h.b.server.Clients.Get(cl.ID); {
+	case !exists:
+		return ""
+	case other.Net.Inline:
+		return "its client identifier is the broker's own"
+	case string(other.Properties.Username) != who.name:
 		return fmt.Sprintf("its client identifier is that of user %q", other.Properties.Username)
 	}
 	return ""

@@ -196,6 +196,11 @@ func TestSessionsAndWillsOfOthers(t *testing.T) {
 	}
 	dial(t, b.Addr(), connectOptions{id: "mine", version: 5, user: "a", password: "pw", keep: true})
 
+	own := dialRaw(t, b.Addr(), 5)
+	if ack := own.connect(connectOptions{id: "inline", version: 5}); ack.ReasonCode == 0 {
+		t.Error("the broker's own client was sent away")
+	}
+
 	for topic, want := range map[string]bool{"cityflow/traffic/a": true, "cityflow/score/R1": false} {
 		c := dialRaw(t, b.Addr(), 4)
 		pk := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connect}}
