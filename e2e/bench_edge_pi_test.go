@@ -95,7 +95,7 @@ func piState(b *testing.B, edge *system.Process, c *load.Collector) piCount {
 	return piCount{
 		at:       time.Now(),
 		readings: edge.Metric(b, "cityflow_edge_buffer_readings_total"),
-		syncs:    edge.Metric(b, "cityflow_edge_buffer_commit_seconds_count"),
+		syncs:    edge.Metric(b, "cityflow_edge_buffer_syncs_total"),
 		written:  float64(edge.WrittenBytes(b)),
 		uplink:   float64(bytes),
 	}

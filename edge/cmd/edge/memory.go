@@ -12,9 +12,9 @@ import (
 )
 
 // gcPercent is how much garbage may lie about, as a share of what is in use. An edge's
-// heap is small, so that collecting twice as often as Go would costs it little time and
-// spares a small machine 10 MiB or so. The environment's GOGC goes before it.
-const gcPercent = 50
+// heap is small, so that collecting three times as often as Go would costs it little time
+// and spares a small machine 10 MiB or so. The environment's GOGC goes before it.
+const gcPercent = 30
 
 func memoryFlag(set *daemon.Settings) cli.Flag {
 	return &cli.Int64Flag{
