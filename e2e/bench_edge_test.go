@@ -75,15 +75,24 @@ func benchMessages(b *testing.B, bin edgeBinaries) {
 	bench("edge_mosquitto_messages_per_s", many.mosquitto, "messages/s")
 	bench("edge_durable_vs_mosquitto", many.ratio, "ratio")
 
-	half := many.edge / 2
-	r := loaded(b, load.Plan{Addr: edge, Connections: edgeSensors, Rate: half, Messages: int(half * 10)})
-	b.Logf("at %.0f messages a second: median %s, 99 %% %s, 99.9 %% %s", r.PerSecond(), r.Latency(0.5), r.Latency(0.99), r.Latency(0.999))
-	bench("edge_puback_p99_ms", milliseconds(r.Latency(0.99)), "ms")
+	bench("edge_puback_p99_ms", latencyAt(b, edge, many.edge/2), "ms")
+	// A broker that waits for no disk says how much of that is the machine's.
+	bench("edge_mosquitto_puback_p99_ms", latencyAt(b, mosquitto, many.mosquitto/2), "ms")
 
 	one := compare(b, edge, mosquitto, 1)
 	bench("edge_one_connection_readings_per_s", one.edge, "readings/s")
 	bench("edge_mosquitto_one_connection_messages_per_s", one.mosquitto, "messages/s")
 	bench("edge_one_connection_vs_mosquitto", one.ratio, "ratio")
+}
+
+// latencyAt is the time, in milliseconds, within which 99 % of the messages are acknowledged
+// when so many come in a second.
+func latencyAt(b *testing.B, addr string, perSecond float64) float64 {
+	b.Helper()
+	const seconds = 10
+	r := loaded(b, load.Plan{Addr: addr, Connections: edgeSensors, Rate: perSecond, Messages: int(perSecond * seconds)})
+	b.Logf("at %.0f messages a second: median %s, 99 %% %s, 99.9 %% %s", r.PerSecond(), r.Latency(0.5), r.Latency(0.99), r.Latency(0.999))
+	return milliseconds(r.Latency(0.99))
 }
 
 // A comparison holds medians over the rounds; ratio is the median of the rounds' own.
