@@ -201,7 +201,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	limit(60)
-	_, err := s.Append(t.Context(), store.Delivery{Readings: batch(20_000)})
+	_, err := s.Append(t.Context(), store.Delivery{Readings: batch(8_000)})
 	if err == nil || !strings.Contains(err.Error(), "disk is full") {
 		t.Fatalf("append to a full disk: %v", err)
 	}
@@ -209,7 +209,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("after a failed append: newest reading at %s, %v", at, err)
 	}
 	limit(1 << 30)
-	if got, err := s.Append(t.Context(), store.Delivery{Readings: batch(20_000)}); err != nil || got.New != 20_000 || len(got.Latest) != 50 {
+	if got, err := s.Append(t.Context(), store.Delivery{Readings: batch(8_000)}); err != nil || got.New != 8_000 || len(got.Latest) != 50 {
 		t.Errorf("append after room was made: %d new, %d states, %v", got.New, len(got.Latest), err)
 	}
 }

@@ -88,7 +88,7 @@ func testBucketQueries(t *testing.T, s store.Store) {
 }
 
 func testLargeBatch(t *testing.T, s store.Store) {
-	const sensors, times = 250, 80
+	const sensors, times = 200, 50
 	batch := make([]traffic.Reading, 0, sensors*times)
 	for i := range sensors * times {
 		batch = append(batch, at(minute(i/sensors), fmt.Sprintf("s%d", i%sensors), fmt.Sprintf("r%d", i%sensors), float64(i%90)))
@@ -102,7 +102,7 @@ func testLargeBatch(t *testing.T, s store.Store) {
 
 // testVolume appends many readings in batches and counts them by another way.
 func testVolume(t *testing.T, s store.Store) {
-	rows := 20_000
+	rows := 10_000
 	if v := os.Getenv(EnvRows); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil {

@@ -58,7 +58,7 @@ func testAverages(t *testing.T, s store.Store) {
 	rng := rand.New(rand.NewPCG(31, 32))
 	m := newModel()
 	end := start().AddDate(0, 0, days)
-	batch := scattered(rng, 1000, days)
+	batch := scattered(rng, 700, days)
 	equal(t, "answer", add(t, s, batch...), m.append(batch))
 	sameAverages(t, s, m, start(), end)
 	if done := maintain(t, s, end.Add(time.Hour), store.Upkeep{}); done.RolledUp < 50 || done.Dropped > 0 {
@@ -93,14 +93,14 @@ func (m *model) after(from time.Time) *model {
 // testRetention drops what is old and nothing else: single readings first, then averages
 // of five minutes, then those of hours.
 func testRetention(t *testing.T, s store.Store) {
-	const days = 7
+	const days = 6
 	rng := rand.New(rand.NewPCG(41, 42))
 	m := newModel()
 	end := start().AddDate(0, 0, days)
-	batch := scattered(rng, 1400, days)
+	batch := scattered(rng, 900, days)
 	equal(t, "answer", add(t, s, batch...), m.append(batch))
 	latest := states(t, s, store.RoadFilter{}, 100)
-	u := store.Upkeep{Raw: 2 * store.Day, FiveMinutes: 4 * store.Day, Hours: 6 * store.Day}
+	u := store.Upkeep{Raw: 2 * store.Day, FiveMinutes: 4 * store.Day, Hours: 5 * store.Day}
 	now := end.Add(time.Hour) // what is kept begins with a day, at 00:00
 	day := func(n int) time.Time { return start().AddDate(0, 0, days-n) }
 	expect := func() {
@@ -116,7 +116,7 @@ func testRetention(t *testing.T, s store.Store) {
 		for _, b := range []struct {
 			width time.Duration
 			keep  int
-		}{{7 * time.Minute, 2}, {5 * time.Minute, 4}, {30 * time.Minute, 4}, {time.Hour, 6}, {24 * time.Hour, 6}} {
+		}{{7 * time.Minute, 2}, {5 * time.Minute, 4}, {30 * time.Minute, 4}, {time.Hour, 5}, {24 * time.Hour, 5}} {
 			q := store.BucketQuery{From: start(), To: end, Width: b.width}
 			if b.width < 5*time.Minute || b.width%(5*time.Minute) != 0 {
 				q.From = day(b.keep)
