@@ -58,6 +58,8 @@ metadata:
 spec:
   serviceAccountName: {{ include "cityflow.fullname" . }}
   automountServiceAccountToken: false
+  # The variables that Kubernetes adds for services would begin as our settings do.
+  enableServiceLinks: false
   {{- with .root.Values.imagePullSecrets }}
   imagePullSecrets: {{- toYaml . | nindent 4 }}
   {{- end }}
