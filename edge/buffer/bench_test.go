@@ -38,7 +38,7 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// backlog makes a folder with segments of 16 MiB of batches. They are links to one file, or
+// backlog makes a folder with segments of 8 MiB of batches. They are links to one file, or
 // files of their own.
 func backlog(tb testing.TB, segments int, link bool) Config {
 	tb.Helper()
@@ -88,12 +88,12 @@ func heap() uint64 {
 
 // Opening reads the beginning and the end of each segment and nothing else.
 func TestOpeningABacklogTakesLittleMemory(t *testing.T) {
-	cfg := backlog(t, 16, true)
+	cfg := backlog(t, 32, true)
 	before := heap()
 	start := time.Now()
 	b := open(t, cfg)
 	t.Logf("opened %d MiB in %s", b.Stats().Bytes>>20, time.Since(start))
-	if s := b.Stats(); s.Bytes < 256<<20 || s.Batches < 16*6000 {
+	if s := b.Stats(); s.Bytes < 256<<20 || s.Batches < 32*3000 {
 		t.Fatalf("stats %+v", s)
 	}
 	if after := heap(); after > before+1<<20 {
@@ -106,7 +106,7 @@ func TestOpeningABacklogTakesLittleMemory(t *testing.T) {
 
 // BenchmarkOpenBacklog opens 1 GiB that the kernel has not in memory.
 func BenchmarkOpenBacklog(b *testing.B) {
-	cfg := backlog(b, 64, false)
+	cfg := backlog(b, 128, false)
 	for b.Loop() {
 		b.StopTimer()
 		for _, path := range segmentFiles(b, cfg.Dir) {

@@ -379,6 +379,14 @@ func TestTwoProcessesDoNotShare(t *testing.T) {
 	accept(t, b, traffictest.Readings("b", 1))
 }
 
+func TestSmallestBound(t *testing.T) {
+	cfg := Default()
+	cfg.Dir, cfg.Edge, cfg.MaxBytes = t.TempDir(), "E1", 64<<20
+	if err := cfg.Validate(); err != nil {
+		t.Errorf("64 MiB with the default segments: %v", err)
+	}
+}
+
 func TestConfigNamesWhatIsWrong(t *testing.T) {
 	cfg := Default()
 	cfg.BatchReadings, cfg.MaxBytes = 0, 1

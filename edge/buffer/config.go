@@ -47,7 +47,7 @@ func Default() Config {
 		MaxPending:     200_000,
 		MaxBytes:       1 << 30,
 		WhenFull:       Thin,
-		SegmentBytes:   16 << 20,
+		SegmentBytes:   8 << 20,
 		SegmentAge:     time.Hour,
 	}
 }

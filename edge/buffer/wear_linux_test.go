@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/2zrhun/city-flow/shared/traffic"
+	"github.com/2zrhun/city-flow/shared/wire"
 )
 
 // BenchmarkWear runs 500 sensors that measure once a second, each in a message of its own,
@@ -113,4 +114,56 @@ func writtenByProcess(tb testing.TB) int64 {
 		tb.Fatal(err)
 	}
 	return written
+}
+
+// BenchmarkThin makes averages of five minutes of 500 sensors that measured every second.
+func BenchmarkThin(b *testing.B) {
+	src := &segment{header: header{epoch: 1, first: 1}, next: 1}
+	at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	var batches []*wire.Batch
+	for range 600 { // half a second each
+		batch := &wire.Batch{Edge: "E1", Epoch: 1, Seq: src.next}
+		for i := range 250 {
+			batch.Readings = append(batch.Readings, detector(i+int(src.next%2)*250, at))
+		}
+		at = at.Add(500 * time.Millisecond)
+		src.next++
+		batches = append(batches, batch)
+	}
+	encoded := encodeAll(b, batches)
+	var size int64
+	for b.Loop() {
+		t := &thinning{from: src, into: &segment{header: header{epoch: 2, first: 1}, next: 1}, edge: "E1", readings: 2000, means: map[meanKey]*mean{}, begun: map[traffic.SensorID]time.Time{}}
+		for _, p := range encoded {
+			batch, err := wire.DecodeBatch(p)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for i := range batch.Readings {
+				t.add(&batch.Readings[i])
+			}
+		}
+		if err := t.flush(); err != nil {
+			b.Fatal(err)
+		}
+		size = t.size
+	}
+	raw := 0
+	for _, p := range encoded {
+		raw += len(p)
+	}
+	b.ReportMetric(float64(raw)/float64(size), "times-smaller")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*600*250), "ns/reading")
+}
+
+func encodeAll(tb testing.TB, batches []*wire.Batch) (out [][]byte) {
+	tb.Helper()
+	for _, batch := range batches {
+		p, err := wire.EncodeBatch(batch)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
 }
