@@ -89,7 +89,7 @@ tidy: ## Bring go.work, every go.mod and every go.sum in order
 .PHONY: e2e
 e2e: dashboard ## The longer system tests: real services, real PostgreSQL, Redis and Mosquitto, real browser
 	@scripts/need.sh postgres redis-server mosquitto chromium
-	cd e2e && CITYFLOW_E2E=long go test -count=1 -timeout 30m ./...
+	cd e2e && CITYFLOW_E2E=long go test -count=1 -timeout 30m . ./security
 
 .PHONY: e2e-edge
 e2e-edge: ## What an edge promises, at length: 200 kills, full disk, slow and lossy links (as root)
@@ -104,11 +104,21 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
 ## ---- measure ----
 
 .PHONY: bench
-bench: bench-pipeline bench-parts ## Run every benchmark
+bench: bench-pipeline bench-edge bench-ingest bench-parts ## Run every benchmark
 
 .PHONY: bench-pipeline
 bench-pipeline: dashboard ## Replay the real files through the whole path, beside plain SQLite
 	cd e2e && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkPipeline$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+
+.PHONY: bench-edge
+bench-edge: ## The edge beside Mosquitto, its uplink, its drain, its footprint on a Pi; 8 minutes
+	@scripts/need.sh mosquitto qemu-aarch64-static
+	cd e2e && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkEdge$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+
+.PHONY: bench-ingest
+bench-ingest: ## The write path beside COPY and single INSERTs, on PostgreSQL, TimescaleDB and SQLite; CITYFLOW_BENCH=long for 20 M rows
+	@scripts/need.sh postgres
+	cd shared && go test -count=1 -timeout 60m -run '^$$' -bench '^BenchmarkIngest$$' -benchtime 1x ./store/timescale | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 
 .PHONY: bench-parts
 bench-parts: ## Go benchmarks of the parts

@@ -9,6 +9,7 @@ package() {
 	postgres) echo postgresql ;;
 	node) echo nodejs ;;
 	mosquitto_pub) echo mosquitto-clients ;;
+	qemu-aarch64-static) echo qemu-user-static ;;
 	*) echo "$1" ;;
 	esac
 }

@@ -66,6 +66,9 @@ func accessFlags(set *daemon.Settings) []cli.Flag {
 		&cli.BoolFlag{Name: "registration", Value: true, Sources: set.Sources("registration"), Usage: "let visitors make themselves an account that may look"},
 		text(set, "mqtt-username", "", "`NAME` that sensors on other machines log in with; without one they are refused"),
 		text(set, "mqtt-password", "", "`PASSWORD` that goes with it"),
+		text(set, "mqtt-tls-addr", "", "second `ADDRESS` of the MQTT broker, encrypted, for edges with a certificate; needs a certificate of its own"),
+		text(set, "mqtt-tls-cert", "", "`FILE` with that certificate (PEM)"),
+		text(set, "mqtt-tls-key", "", "`FILE` with its key (PEM)"),
 		text(set, "edge-id", "local", "`NAME` of the edge agent inside this process"),
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/2zrhun/city-flow/cloud/rerouter"
 	"github.com/2zrhun/city-flow/dashboard"
 	"github.com/2zrhun/city-flow/edge/agent"
+	"github.com/2zrhun/city-flow/edge/broker"
 	"github.com/2zrhun/city-flow/shared/daemon"
+	"github.com/2zrhun/city-flow/shared/pki"
 	"github.com/2zrhun/city-flow/shared/store/upkeep"
 	"github.com/2zrhun/city-flow/shared/traffic"
 	"github.com/2zrhun/city-flow/simulator/publish"
@@ -28,6 +30,10 @@ type services struct {
 	api       *api.API
 	publisher *publish.Publisher
 	keeper    *upkeep.Keeper
+	// authority signs the certificates of edges; edgeFiles are what the broker checks
+	// them with.
+	authority *pki.Authority
+	edgeFiles api.EdgeFiles
 	// checks are what /readyz asks beside the API's own.
 	checks map[string]func(context.Context) error
 	// adminPassword is the random password of the first admin, at the first start
@@ -42,7 +48,7 @@ const commitInterval = 20 * time.Millisecond
 func (h *house) openServices() error {
 	h.services.checks = make(map[string]func(context.Context) error)
 	for _, open := range []func() error{
-		h.openAgent, h.openCollector, h.openPredictor, h.openRerouter, h.openAPI, h.openPublisher, h.openKeeper,
+		h.openAuthority, h.openAgent, h.openCollector, h.openPredictor, h.openRerouter, h.openAPI, h.openPublisher, h.openKeeper,
 	} {
 		if err := open(); err != nil {
 			return err
@@ -51,11 +57,29 @@ func (h *house) openServices() error {
 	return nil
 }
 
+func (h *house) openAuthority() (err error) {
+	h.services.authority, h.services.edgeFiles, err = api.EnsureEdgeAuthority(h.folder.path)
+	return err
+}
+
+// forEdges is the encrypted port, at which edges deliver from elsewhere: this process is
+// their centre. It is open to nobody else.
+func (h *house) forEdges() broker.TLS {
+	t := broker.Default().TLS
+	t.Addr, t.CertFile, t.KeyFile = h.cmd.String("mqtt-tls-addr"), h.cmd.String("mqtt-tls-cert"), h.cmd.String("mqtt-tls-key")
+	if t.Addr != "" {
+		t.ClientCAFile, t.CRLFile = h.services.edgeFiles.Authority, h.services.edgeFiles.Revoked
+		t.Required, t.Role = true, broker.RoleEdge
+	}
+	return t
+}
+
 func (h *house) openAgent() (err error) {
 	cfg := agent.Default()
 	cfg.Edge = traffic.EdgeID(h.cmd.String("edge-id"))
 	cfg.Version = daemon.Version()
 	cfg.Broker.Addr = h.cmd.String("mqtt-addr")
+	cfg.Broker.TLS = h.forEdges()
 	cfg.Buffer.Dir = h.folder.buffer()
 	cfg.Buffer.CommitInterval = commitInterval
 	// The centre is in this process: when it is not there, it soon will be.
@@ -138,10 +162,6 @@ func (h *house) openAPI() error {
 	if err != nil {
 		return err
 	}
-	authority, _, err := api.EnsureEdgeAuthority(h.folder.path)
-	if err != nil {
-		return err
-	}
 	cfg := api.Default()
 	cfg.TokenKey = key
 	cfg.AdminEmail, cfg.AdminPassword = h.cmd.String("admin-email"), h.cmd.String("admin-password")
@@ -149,7 +169,7 @@ func (h *house) openAPI() error {
 	h.services.api, err = api.New(cfg, api.Parts{
 		Store: h.store, Bus: h.bus, Dashboard: dashboard.Files(), Metrics: h.proc.Metrics,
 		Checks:   h.services.checks,
-		EdgeCA:   authority,
+		EdgeCA:   h.services.authority,
 		Announce: func(_, password string) { h.services.adminPassword = password },
 	}, h.log, h.proc.Metrics)
 	return err

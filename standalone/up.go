@@ -98,6 +98,9 @@ func (h *house) stages() []daemon.Stage {
 		{Name: "broker", Run: s.agent.RunBroker},
 		{Name: "api", Run: func(ctx context.Context) error { return s.api.Serve(ctx, h.web) }},
 		{Name: "upkeep", Run: s.keeper.Run},
+		{Name: "revocation list", Run: func(ctx context.Context) error {
+			return s.api.KeepRevocationList(ctx, s.edgeFiles.Revoked)
+		}},
 		{Name: "rerouter", Run: s.rerouter.Run},
 		{Name: "predictor", Run: s.predictor.Run},
 		{Name: "rejected rows", Run: h.rejects.run},

@@ -122,7 +122,9 @@ func testEdgeRace(t *testing.T, s store.Store) {
 	errs := make([]error, 8)
 	var wg sync.WaitGroup
 	for i := range errs {
-		wg.Go(func() { errs[i] = s.EnrolEdge(ctx, "a", certificate("pi-7", fmt.Sprintf("%02x", i), minute(1)), minute(1)) })
+		wg.Go(func() {
+			errs[i] = s.EnrolEdge(ctx, "a", certificate("pi-7", fmt.Sprintf("%02x", i), minute(1)), minute(1))
+		})
 	}
 	wg.Wait()
 	served := 0

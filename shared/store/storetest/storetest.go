@@ -68,6 +68,7 @@ func Test(t *testing.T, b Backend) {
 		{"RoundTrip", onStore(testRoundTrip)},
 		{"HalfOpenRanges", onStore(testHalfOpenRanges)},
 		{"PageEdges", onStore(testPageEdges)},
+		{"SensorMoves", onStore(testSensorMoves)},
 		{"ByteOrder", onStore(testByteOrder)},
 		{"Cursors", onStore(testCursors)},
 		{"OddText", onStore(testOddText)},
