@@ -6,7 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/2zrhun/city-flow/shared/daemon"
-	"github.com/2zrhun/city-flow/shared/store/upkeep"
+	"github.com/2zrhun/city-flow/shared/upkeep"
 )
 
 // upFlags are the flags of `cityflow up` beside the data folder.

@@ -16,8 +16,8 @@ import (
 	"github.com/2zrhun/city-flow/edge/broker"
 	"github.com/2zrhun/city-flow/shared/daemon"
 	"github.com/2zrhun/city-flow/shared/pki"
-	"github.com/2zrhun/city-flow/shared/store/upkeep"
 	"github.com/2zrhun/city-flow/shared/traffic"
+	"github.com/2zrhun/city-flow/shared/upkeep"
 	"github.com/2zrhun/city-flow/simulator/publish"
 )
 

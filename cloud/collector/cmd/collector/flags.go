@@ -11,7 +11,7 @@ import (
 
 	"github.com/2zrhun/city-flow/cloud/collector"
 	"github.com/2zrhun/city-flow/shared/daemon"
-	"github.com/2zrhun/city-flow/shared/store/upkeep"
+	"github.com/2zrhun/city-flow/shared/upkeep"
 )
 
 func flags(set *daemon.Settings) []cli.Flag {

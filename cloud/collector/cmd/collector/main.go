@@ -11,7 +11,7 @@ import (
 	"github.com/2zrhun/city-flow/shared/bus/redis"
 	"github.com/2zrhun/city-flow/shared/daemon"
 	"github.com/2zrhun/city-flow/shared/store/timescale"
-	"github.com/2zrhun/city-flow/shared/store/upkeep"
+	"github.com/2zrhun/city-flow/shared/upkeep"
 )
 
 func main() { daemon.Main(command()) }
