@@ -9,6 +9,7 @@ repo=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 cd "$repo" || exit 1
 TOOLS=${TOOLS:-$repo/bin/deploy}
 HELM=v3.22.0
+KUSTOMIZE=v5.8.2
 KUBECONFORM=v0.8.0
 ACTIONLINT=v1.7.12
 KUBERNETES=v1.37.2
@@ -17,7 +18,8 @@ ARGOCD=v3.2.0
 PROMETHEUS_OPERATOR=v0.85.0
 
 work=$(mktemp -d)
-standalone= prometheus=
+standalone=''
+prometheus=''
 cleanup() {
 	[ -z "$prometheus" ] || kill "$prometheus" 2>/dev/null
 	[ -z "$standalone" ] || kill "$standalone" 2>/dev/null
@@ -78,6 +80,7 @@ render() {
 refused() { ! helm template city "$chart" "$@" 2>&1 | tee /dev/stderr | grep -q '^kind:'; }
 
 # A copy that setup.sh may write into, as compose reads what it writes.
+# shellcheck disable=SC1091 # the file is made here
 compose() {
 	cp -r deploy/cloud "$work/cloud" &&
 		"$work/cloud/compose/setup.sh" localhost &&
@@ -122,12 +125,15 @@ queries() {
 	"$work/tools" queries "$page" http://127.0.0.1:$prom $chart/files/rules.yml $chart/files/operations.json
 }
 
-scripts/need.sh prometheus mosquitto mosquitto_pub openssl xxd curl
+scripts/need.sh prometheus mosquitto mosquitto_pub openssl xxd curl shellcheck
 (cd deploy/tools && GOWORK=off go build -o "$work/tools" .) || exit 1
 tool kubeconform github.com/yannh/kubeconform/cmd/kubeconform $KUBECONFORM
 tool actionlint github.com/rhysd/actionlint/cmd/actionlint $ACTIONLINT
+tool kustomize sigs.k8s.io/kustomize/kustomize/v5 $KUSTOMIZE
 tool helm helm.sh/helm/v3/cmd/helm $HELM
 
+check "shellcheck" shellcheck -x -S warning deploy/verify.sh deploy/verify/*.sh deploy/images/*.sh deploy/cloud/compose/setup.sh
+check "tools' own tests" env GOWORK=off go -C deploy/tools test ./...
 check "actionlint" "$TOOLS/actionlint-$ACTIONLINT" -shellcheck= -pyflakes=
 LAST=1 check "compose" compose
 check "promtool: configuration" prometheus_config
@@ -144,7 +150,7 @@ check "refused: image that moves" refused --set image.tag=latest
 check "refused: broker without its network" refused --set mqtt.url=mqtts://broker:8883
 LAST=1 check "argocd" conform deploy/cloud/argocd/*.yaml
 for overlay in deploy/k3s-edge/overlays/*; do
-	check "kustomize: $(basename "$overlay")" kubectl kustomize "$overlay" --output "$work/edge.yaml"
+	check "kustomize: $(basename "$overlay")" "$TOOLS/kustomize-$KUSTOMIZE" build "$overlay" --output "$work/edge.yaml"
 	LAST=1 check "kubeconform: $(basename "$overlay")" conform "$work/edge.yaml"
 done
 LAST=1 check "queries" queries

@@ -5,6 +5,7 @@ repo=$(git -C "$(dirname "${BASH_SOURCE[0]}")" rev-parse --show-toplevel)
 SERVICES=${SERVICES:-collector predictor rerouter api simulator edge standalone}
 ARCHS=${ARCHS:-amd64 arm64}
 REGISTRY=${REGISTRY:-localhost/cityflow}
+export REVISION
 REVISION=$(git -C "$repo" rev-parse HEAD)
 VERSION=${VERSION:-$(git -C "$repo" rev-parse --short=12 HEAD)}
 # The commit's time, so that the same commit gives the same bytes.
