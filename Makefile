@@ -124,6 +124,17 @@ bench-ingest: ## The write path beside COPY and single INSERTs, on PostgreSQL, T
 bench-parts: ## Go benchmarks of the parts
 	for m in $(filter-out e2e,$(MODULES)); do (cd $$m && go test -run xxx -bench . -benchmem ./...); done
 
+## ---- deploy ----
+
+.PHONY: images
+images: dashboard ## Build every image for amd64 and arm64 with buildah, and run them
+	deploy/images/build.sh
+	deploy/images/smoke.sh
+
+.PHONY: verify-deploy
+verify-deploy: dashboard ## Check everything below deploy/ with real tools
+	deploy/verify.sh
+
 ## ---- tools ----
 
 .PHONY: tools
