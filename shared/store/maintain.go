@@ -28,9 +28,10 @@ type Upkeep struct {
 // Day is 24 hours.
 const Day = 24 * time.Hour
 
-// DefaultUpkeep keeps single readings for three months and hourly averages for ever.
+// DefaultUpkeep keeps readings and averages for ever: who imports the history of ten years
+// has not asked for it to be deleted.
 func DefaultUpkeep() Upkeep {
-	return Upkeep{Raw: 90 * Day, FiveMinutes: 730 * Day, Forecasts: 30 * Day, Records: 90 * Day, CompressAfter: 7 * Day}
+	return Upkeep{Forecasts: 30 * Day, Records: 90 * Day, CompressAfter: 7 * Day}
 }
 
 // Validate returns an error that names the field, the value and what is allowed.
@@ -75,7 +76,8 @@ type Maintained struct {
 }
 
 // A Maintainer keeps a database in shape. Whoever writes to it calls Maintain every
-// few minutes, with the time of its clock: it makes room ahead, brings averages up to
+// few minutes, with the newest event time (see ReadingReader.Watermark), so that a recorded
+// year is not too old the moment it is stored: it makes room ahead, brings averages up to
 // date, compresses what is old and drops what is too old. It works in short steps
 // beside readers and writers, for at most about a minute, and one process at a time.
 // What it has not done yet changes no answer, only the time it takes.

@@ -2,7 +2,6 @@ package upkeep
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/2zrhun/city-flow/shared/store"
+	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
 const (
@@ -21,9 +21,16 @@ const (
 	roundTimeout = 10 * time.Minute
 )
 
+// A Database is what a keeper keeps in shape.
+type Database interface {
+	store.Maintainer
+	// Watermark is that of store.ReadingReader.
+	Watermark(ctx context.Context, limit time.Time) (time.Time, error)
+}
+
 // A Keeper keeps one database in shape.
 type Keeper struct {
-	db  store.Maintainer
+	db  Database
 	how store.Upkeep
 	now func() time.Time
 	log *slog.Logger
@@ -39,7 +46,7 @@ type metrics struct {
 }
 
 // New returns a keeper. The error says which time in how cannot be.
-func New(db store.Maintainer, how store.Upkeep, log *slog.Logger, reg prometheus.Registerer) (*Keeper, error) {
+func New(db Database, how store.Upkeep, log *slog.Logger, reg prometheus.Registerer) (*Keeper, error) {
 	if err := how.Validate(); err != nil {
 		return nil, err
 	}
@@ -82,7 +89,7 @@ func (k *Keeper) round(ctx context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
 	began := time.Now()
-	m, err := k.db.Maintain(ctx, k.now(), k.how)
+	m, err := k.maintain(ctx)
 	k.met.seconds.Observe(time.Since(began).Seconds())
 	k.met.rolledUp.Add(float64(m.RolledUp))
 	k.met.dropped.Add(float64(m.Dropped))
@@ -92,6 +99,20 @@ func (k *Keeper) round(ctx context.Context) time.Duration {
 		return soon
 	}
 	return every
+}
+
+// maintain calls the database with the newest event time: what is old is so beside the
+// other data. Without data the clock must do.
+func (k *Keeper) maintain(ctx context.Context) (store.Maintained, error) {
+	now := k.now()
+	newest, err := k.db.Watermark(ctx, now.Add(traffic.MaxFuture))
+	if err != nil {
+		return store.Maintained{}, err
+	}
+	if newest.IsZero() || newest.After(now) {
+		newest = now
+	}
+	return k.db.Maintain(ctx, newest, k.how)
 }
 
 // note logs what is news and counts the rest.
@@ -116,15 +137,4 @@ func (k *Keeper) note(ctx context.Context, m store.Maintained, err error) {
 	if m.Dropped > 0 || m.Compressed > 0 {
 		k.log.Info("kept the database in shape", "dropped", m.Dropped, "compressed", m.Compressed)
 	}
-}
-
-// Describe says in words how long what is kept.
-func Describe(u store.Upkeep) string {
-	words := func(d time.Duration) string {
-		if d == 0 {
-			return "for ever"
-		}
-		return fmt.Sprintf("%d days", d/store.Day)
-	}
-	return fmt.Sprintf("readings %s, 5-minute averages %s, hourly averages %s, forecasts %s", words(u.Raw), words(u.FiveMinutes), words(u.Hours), words(u.Forecasts))
 }

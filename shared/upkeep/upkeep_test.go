@@ -20,7 +20,12 @@ import (
 type script struct {
 	answers []answer
 	rounds  []time.Time
+	// newest is the watermark, nows are the times that Maintain was told.
+	newest time.Time
+	nows   []time.Time
 }
+
+func (s *script) Watermark(context.Context, time.Time) (time.Time, error) { return s.newest, nil }
 
 type answer struct {
 	did store.Maintained
@@ -28,7 +33,8 @@ type answer struct {
 }
 
 func (s *script) Maintain(_ context.Context, now time.Time, _ store.Upkeep) (store.Maintained, error) {
-	s.rounds = append(s.rounds, now)
+	s.rounds = append(s.rounds, time.Now())
+	s.nows = append(s.nows, now)
 	if len(s.rounds) > len(s.answers) {
 		return store.Maintained{}, nil
 	}
@@ -90,7 +96,27 @@ func TestRefusesWhatCannotBe(t *testing.T) {
 	if _, err := New(&script{}, u, nil, prometheus.NewRegistry()); err == nil || !strings.Contains(err.Error(), "raw 1h") {
 		t.Errorf("error %v, want one that names raw", err)
 	}
-	if got := Describe(store.DefaultUpkeep()); got != "readings 90 days, 5-minute averages 730 days, hourly averages for ever, forecasts 30 days" {
-		t.Errorf("%q", got)
+}
+
+// What is old is so beside the other data, not beside the clock: a recorded day is not
+// dropped the moment it is stored.
+func TestTimeIsTheData(t *testing.T) {
+	wall := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for newest, want := range map[time.Time]time.Time{
+		{}:                          wall,
+		wall.AddDate(-14, 0, 0):     wall.AddDate(-14, 0, 0),
+		wall.Add(3 * time.Minute):   wall, // a sensor whose clock is ahead
+		wall.Add(-10 * time.Second): wall.Add(-10 * time.Second),
+	} {
+		s := &script{newest: newest}
+		k, err := New(s, store.DefaultUpkeep(), nil, prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.now = func() time.Time { return wall }
+		k.round(t.Context())
+		if len(s.nows) != 1 || !s.nows[0].Equal(want) {
+			t.Errorf("newest %v: maintained at %v, want %v", newest, s.nows, want)
+		}
 	}
 }
