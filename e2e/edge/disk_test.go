@@ -34,6 +34,7 @@ const smallDisk = 2304
 // acknowledge, lose nothing that it acknowledged, and go on by itself when the centre
 // takes the backlog.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	c := startCentre(t)
 	c.broker.Stop(t)
 	folder := t.TempDir()

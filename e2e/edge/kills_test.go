@@ -11,6 +11,7 @@ import (
 // TestKills kills the agent, the central broker and the collector again and again, in
 // random order at random moments under load, 200 times in the long form.
 func TestKills(t *testing.T) {
+	t.Parallel()
 	kills := 6
 	if long() {
 		kills = 200

@@ -19,6 +19,7 @@ const slowLink = 64_000 / 8 // bytes per second
 // TestSlowLink lets an edge catch up over a slow link with a backlog of some hundred
 // readings while its sensors go on.
 func TestSlowLink(t *testing.T) {
+	t.Parallel()
 	c := startCentre(t)
 	relay := rig.StartRelay(t, c.broker.Addr())
 	relay.Limit(slowLink)
