@@ -36,7 +36,7 @@ func Run(ctx context.Context, cmd *cli.Command, args []string) error {
 	}
 	err := cmd.Run(ctx, args)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it was told to stop, and has
 	}
 	return err
 }

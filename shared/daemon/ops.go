@@ -144,6 +144,6 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	if err := srv.Shutdown(grace); err != nil {
 		_ = srv.Close()
 	}
-	<-served
+	<-served //nolint:errcheck // it says that it was shut down
 	return nil
 }

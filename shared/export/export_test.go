@@ -166,8 +166,10 @@ func readNDJSON(t *rapid.T, p []byte) (out []traffic.Reading) {
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, traffic.Reading{At: r.TS.UTC(), Sensor: r.Sensor, Road: r.Road, Speed: r.Speed, Flow: r.Flow,
-			Occupancy: r.Occ, Score: r.Score, Quality: r.Quality, Edge: r.Edge})
+		out = append(out, traffic.Reading{
+			At: r.TS.UTC(), Sensor: r.Sensor, Road: r.Road, Speed: r.Speed, Flow: r.Flow,
+			Occupancy: r.Occ, Score: r.Score, Quality: r.Quality, Edge: r.Edge,
+		})
 	}
 	return out
 }

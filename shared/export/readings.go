@@ -108,7 +108,7 @@ func ReadParquet(file io.ReaderAt, size int64, each func([]traffic.Reading) erro
 		}
 	}
 	r := parquet.NewGenericReader[reading](f)
-	defer r.Close()
+	defer func() { _ = r.Close() }() // it was only read
 	rows := make([]reading, store.ScanPiece)
 	for {
 		n, err := r.Read(rows)

@@ -47,7 +47,8 @@ func TestRounds(t *testing.T) {
 		bad := errors.New("no room")
 		s := &script{answers: []answer{
 			{did: store.Maintained{RolledUp: 7, Dropped: 2, More: true}},
-			{err: bad}, {err: bad},
+			{err: bad},
+			{err: bad},
 			{did: store.Maintained{Skipped: true}},
 		}}
 		var log bytes.Buffer

@@ -149,19 +149,3 @@ func TestDependencies(t *testing.T) {
 		}
 	}
 }
-
-func TestCrossCompiles(t *testing.T) {
-	if os.Getenv("CITYFLOW_TEST_ARM64") == "" {
-		t.Skip("compiling everything once more takes minutes: set CITYFLOW_TEST_ARM64=1 to build for linux/arm64 without cgo")
-	}
-	bin := filepath.Join(t.TempDir(), "edge")
-	out, err := arm64(exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".")).CombinedOutput()
-	if err != nil {
-		t.Fatalf("build for arm64: %v\n%s", err, out)
-	}
-	info, err := os.Stat(bin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%.1f MB", float64(info.Size())/1e6)
-}

@@ -26,7 +26,7 @@ func (s *Store) copyTo(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // back into the pool
 	// The copy is a write to another database, which a connection that may only read
 	// refuses too.
 	if _, err := conn.ExecContext(ctx, "PRAGMA query_only = 0"); err != nil {

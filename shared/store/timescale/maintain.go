@@ -49,7 +49,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, u store.Upkeep) (do
 		unlock, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if _, failed := conn.Exec(unlock, `SELECT pg_advisory_unlock($1)`, int64(maintainLock)); failed != nil {
-			conn.Conn().Close(unlock) // the server unlocks at the end of the session
+			_ = conn.Conn().Close(unlock) // the server unlocks at the end of the session
 		}
 	}()
 	m := maintenance{s: s, now: now, u: u, until: time.Now().Add(maintainFor)}
