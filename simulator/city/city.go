@@ -87,7 +87,7 @@ func (c *City) Run(ctx context.Context, out source.Out) error {
 // stopped is nil where the error is the caller's own wish to stop.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it is what was wished for
 	}
 	return err
 }
