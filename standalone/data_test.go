@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // run runs the command line and returns what it printed.
@@ -80,6 +81,30 @@ func TestImportExport(t *testing.T) {
 	}
 	if out := mustRun(t, "export", "predictions", "--data-dir", dir); strings.Count(out, "\n") != 1 {
 		t.Errorf("predictions of a folder without any: %q, want the header", out)
+	}
+}
+
+// Several Parquet files of the same time are imported whole, also when one alone fills
+// transactions.
+func TestImportSeveralParquet(t *testing.T) {
+	var files []string
+	for _, sensor := range []string{"A", "B"} {
+		var b strings.Builder
+		b.WriteString("time;sensor;speed\n")
+		for i := range importBatch + 500 {
+			fmt.Fprintf(&b, "%s;%s;%d\n", time.Unix(1_770_000_000+int64(i), 0).UTC().Format(time.RFC3339), sensor, 20+i%40)
+		}
+		table, dir := filepath.Join(t.TempDir(), "table.csv"), t.TempDir()
+		if err := os.WriteFile(table, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		mustRun(t, "import", "readings", "--data-dir", dir, "--columns", columns, table)
+		files = append(files, filepath.Join(t.TempDir(), sensor+".parquet"))
+		mustRun(t, "export", "readings", "--data-dir", dir, "--out", files[len(files)-1])
+	}
+	out := mustRun(t, append([]string{"import", "readings", "--data-dir", t.TempDir()}, files...)...)
+	if want := fmt.Sprintf("imported: %d, there before: 0; rows refused: 0", 2*(importBatch+500)); !strings.Contains(out, want) {
+		t.Errorf("import says %q, want %q", out, want)
 	}
 }
 

@@ -77,10 +77,8 @@ func (i *importer) run(ctx context.Context, cmd *cli.Command, files []string, ro
 	if filepath.Ext(files[0]) == ".parquet" {
 		return i.parquet(ctx, files)
 	}
-	cfg := replay.DefaultConfig()
-	cfg.Files, cfg.Speed, cfg.TZ, cfg.From = files, "max", cmd.String("tz"), i.mark.Last
-	cfg.Columns, cfg.Units, cfg.Places = cmd.String("columns"), cmd.String("units"), cmd.String("places")
-	cfg.Start, cfg.Step, cfg.Stamp = cmd.String("start"), cmd.Duration("step"), cmd.String("stamp")
+	cfg := replayConfig(cmd, files)
+	cfg.Speed, cfg.From = "max", i.mark.Last
 	src, err := replay.Open(cfg, replay.Deps{Log: i.log, Reg: prometheus.NewRegistry(), OnRejected: i.refuse, Progress: i.meter})
 	if err != nil {
 		return err
@@ -103,18 +101,22 @@ func (i *importer) run(ctx context.Context, cmd *cli.Command, files []string, ro
 
 // parquet imports files that `cityflow export` wrote.
 func (i *importer) parquet(ctx context.Context, files []string) error {
-	if len(files) > 1 {
-		i.mark.Last = time.Time{} // of which file it was nobody knows
+	// Rows are in the order of time, so those of a single file before the mark are
+	// stored. Of several files nobody knows which the mark was made in.
+	var done time.Time
+	if len(files) == 1 {
+		done = i.mark.Last
 	}
 	for _, path := range files {
-		if err := i.parquetFile(ctx, path); err != nil {
+		if err := i.parquetFile(ctx, path, done); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return i.flush(ctx)
 }
 
-func (i *importer) parquetFile(ctx context.Context, path string) error {
+// parquetFile imports the rows of a file that are not before done.
+func (i *importer) parquetFile(ctx context.Context, path string, done time.Time) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -126,8 +128,6 @@ func (i *importer) parquetFile(ctx context.Context, path string) error {
 	}
 	i.meter.Begin(progress.Work{Title: "importing " + filepath.Base(path), Total: -1})
 	defer i.meter.End()
-	// Rows are in the order of time, so those before the mark are stored.
-	done := i.mark.Last
 	row := 0
 	return export.ReadParquet(f, info.Size(), func(rs []traffic.Reading) error {
 		good := rs[:0]

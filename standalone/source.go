@@ -89,11 +89,18 @@ func (o *origin) auto(ctx context.Context) (chosen, error) {
 	return o.city()
 }
 
-func (o *origin) replay(files []string) (chosen, error) {
+// replayConfig is what the flags of replayFlags and zoneFlag say about files.
+func replayConfig(cmd *cli.Command, files []string) replay.Config {
 	cfg := replay.DefaultConfig()
-	cfg.Files, cfg.Speed, cfg.TZ = files, o.cmd.String("speed"), o.cmd.String("tz")
-	cfg.Columns, cfg.Units, cfg.Places = o.cmd.String("columns"), o.cmd.String("units"), o.cmd.String("places")
-	cfg.Start, cfg.Step, cfg.Stamp = o.cmd.String("start"), o.cmd.Duration("step"), o.cmd.String("stamp")
+	cfg.Files, cfg.TZ = files, cmd.String("tz")
+	cfg.Columns, cfg.Units, cfg.Places = cmd.String("columns"), cmd.String("units"), cmd.String("places")
+	cfg.Start, cfg.Step, cfg.Stamp = cmd.String("start"), cmd.Duration("step"), cmd.String("stamp")
+	return cfg
+}
+
+func (o *origin) replay(files []string) (chosen, error) {
+	cfg := replayConfig(o.cmd, files)
+	cfg.Speed = o.cmd.String("speed")
 	mark, err := openBookmark(o.folder.bookmark(), files)
 	if err != nil {
 		return chosen{}, err
