@@ -87,13 +87,19 @@ func (b *Buffer) learn(known boots) error {
 	defer b.mu.Unlock()
 	b.boots = used
 	for _, s := range b.segments {
-		if offset, ok := used[s.boot]; ok && s.stamps {
-			s.resolved, s.offset = true, offset
-		}
+		s.resolve(used)
 	}
 	close(b.changed)
 	b.changed = make(chan struct{})
 	return nil
+}
+
+// resolve takes over what is known of the boot whose stamps the segment has. The caller
+// holds the buffer's mu.
+func (s *segment) resolve(known boots) {
+	if offset, ok := known[s.boot]; ok && s.stamps {
+		s.resolved, s.offset = true, offset
+	}
 }
 
 // knownNow is a time that is later than all earlier boots, zero while none is known.

@@ -237,3 +237,17 @@ func TestResolveRefuses(t *testing.T) {
 		t.Error("a stamp was submitted although the clock is known")
 	}
 }
+
+// The time becomes known between the look at the clock and the beginning of a segment: its
+// batches must not wait for a time that is known.
+func TestClockIsKnownWhileASegmentBegins(t *testing.T) {
+	cfg := unset(testConfig(t.TempDir()), 1)
+	b := open(t, cfg)
+	b.turnClock()
+	if err := b.Resolve(cfg.BootID, traffictest.Base().Sub(time.Unix(0, 0))); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.ensureHead(); !s.stamps || !s.sendable() {
+		t.Errorf("stamps %v, sendable %v; want a segment of stamps whose time is known", s.stamps, s.sendable())
+	}
+}

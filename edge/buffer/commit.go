@@ -330,6 +330,7 @@ func (b *Buffer) ensureHead() *segment {
 		}
 		c.head = &segment{header: h, next: h.first, head: true}
 		b.mu.Lock()
+		c.head.resolve(b.boots) // the time may have become known since turnClock looked
 		b.segments = append(b.segments, c.head)
 		b.mu.Unlock()
 	}
