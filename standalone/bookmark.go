@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/2zrhun/city-flow/shared/atomicfile"
 )
 
 // A bookmark is how far a replay has come, so that the next start of the same files
@@ -57,11 +59,7 @@ func (b *bookmark) save() error {
 	if err != nil {
 		return fmt.Errorf("keep where the replay was: %w", err)
 	}
-	next := b.path + ".new"
-	if err := os.WriteFile(next, text, 0o600); err != nil {
-		return fmt.Errorf("keep where the replay was: %w", err)
-	}
-	if err := os.Rename(next, b.path); err != nil {
+	if err := atomicfile.Write(b.path, text, 0o600); err != nil {
 		return fmt.Errorf("keep where the replay was: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/2zrhun/city-flow/shared/atomicfile"
 	"github.com/2zrhun/city-flow/shared/pki"
 )
 
@@ -62,7 +63,7 @@ func EnsureEdgeAuthority(folder string) (*pki.Authority, EdgeFiles, error) {
 	if missing(files.Revoked) {
 		list, err := ca.RevocationList(nil, time.Now())
 		if err == nil {
-			err = replaceFile(files.Revoked, list)
+			err = atomicfile.Write(files.Revoked, list, publicFile)
 		}
 		if err != nil {
 			return nil, EdgeFiles{}, fmt.Errorf("make revocation list: %w", err)
@@ -82,19 +83,14 @@ func makeEdgeAuthority(certFile, keyFile string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(keyFile, key, 0o600); err != nil {
+	if err := atomicfile.Write(keyFile, key, 0o600); err != nil {
 		return err
 	}
-	return replaceFile(certFile, cert)
+	return atomicfile.Write(certFile, cert, publicFile)
 }
 
-// replaceFile writes a file, which is no secret, whole or not at all.
-func replaceFile(path string, text []byte) error {
-	if err := os.WriteFile(path+".new", text, 0o644); err != nil { //nolint:gosec // see above
-		return err
-	}
-	return os.Rename(path+".new", path)
-}
+// publicFile is the rights of what is no secret: a broker under another user reads it.
+const publicFile = 0o644
 
 // listEvery is how often KeepRevocationList looks for what was revoked: with the few
 // seconds that a broker takes to see the file it stays well below a minute.
@@ -109,7 +105,7 @@ func (a *API) KeepRevocationList(ctx context.Context, path string) error {
 	for {
 		list, err := a.edges.RevocationList(ctx)
 		if err == nil && list.Version != written {
-			if err = replaceFile(path, list.DER); err == nil {
+			if err = atomicfile.Write(path, list.DER, publicFile); err == nil {
 				written = list.Version
 			}
 		}

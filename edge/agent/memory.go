@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/2zrhun/city-flow/edge/internal/atomicfile"
+	"github.com/2zrhun/city-flow/shared/atomicfile"
 )
 
 // keepInterval is how often what the scorer has learned is written: some 120 kB for a
@@ -55,7 +55,7 @@ func (a *Agent) saveScores() {
 	}
 	content, err := a.scorer.MarshalBinary()
 	if err == nil {
-		err = atomicfile.Write(a.scoresPath(), content)
+		err = atomicfile.Write(a.scoresPath(), content, 0o640)
 	}
 	if err != nil {
 		a.log.Warn("cannot keep what is normal on each road", "error", err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -219,32 +218,3 @@ func seekKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(v []byte) uint32 { return crc32.Checksum(v, castagnoli) }
-
-// replaceFile writes a small file so that a crash leaves the old or the new one.
-func replaceFile(path string, content []byte) error {
-	tmp := path + tmpSuffix
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/2zrhun/city-flow/shared/atomicfile"
 )
 
 // A journal is one file of a fixed size that group commits are written to, one after the
@@ -52,7 +54,7 @@ type commit struct {
 func openJournal(dir string) (*journal, []commit, error) {
 	path := filepath.Join(dir, journalName)
 	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := replaceFile(path, make([]byte, journalBytes)); err != nil {
+		if err := atomicfile.Write(path, make([]byte, journalBytes), fileMode); err != nil {
 			return nil, nil, fmt.Errorf("create journal: %w", err)
 		}
 	} else if err == nil && info.Size() != journalBytes {

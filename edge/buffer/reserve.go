@@ -5,7 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/2zrhun/city-flow/shared/atomicfile"
 )
+
+// fileMode is the rights of the small files beside the segments.
+const fileMode = 0o640
 
 // reserveName is a file that takes space so that there is some when the disk is full: to
 // settle the journal, to note what is lost or what was learnt. Draining needs none.
@@ -28,7 +33,7 @@ func (b *Buffer) keepReserve() {
 		b.log.Debug("no space for a reserve", "free", free, "error", err)
 		return
 	}
-	if err := replaceFile(path, make([]byte, size)); err != nil {
+	if err := atomicfile.Write(path, make([]byte, size), fileMode); err != nil {
 		b.log.Warn("cannot make a reserve for a full disk", "error", err)
 	}
 }
@@ -48,9 +53,9 @@ func (b *Buffer) diskFull(err error) bool {
 
 // replaceFile writes a small file, with the reserve's space if there is no other.
 func (b *Buffer) replaceFile(path string, content []byte) error {
-	err := replaceFile(path, content)
+	err := atomicfile.Write(path, content, fileMode)
 	if err != nil && b.diskFull(err) {
-		err = replaceFile(path, content)
+		err = atomicfile.Write(path, content, fileMode)
 	}
 	return err
 }

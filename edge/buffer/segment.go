@@ -13,6 +13,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/2zrhun/city-flow/shared/atomicfile"
 )
 
 // The two buckets of a segment file. meta is small enough to live inside the root page.
@@ -133,7 +135,7 @@ func (s *segment) create(dir string, limit int64, entries []entry, st state) (db
 	db.AllocSize = 1 << 20
 	c, err = write(db, s.encode(), entries, st)
 	if err == nil {
-		err = errors.Join(os.Rename(tmp, path), syncDir(dir))
+		err = errors.Join(os.Rename(tmp, path), atomicfile.SyncDir(dir))
 	}
 	if err != nil {
 		_ = db.Close()
@@ -146,7 +148,7 @@ func (s *segment) create(dir string, limit int64, entries []entry, st state) (db
 }
 
 const (
-	tmpSuffix = ".tmp"
+	tmpSuffix = atomicfile.TempSuffix
 	// segmentPage is the size of bbolt's pages. A page of batches takes at least two of
 	// them, about 6 KB: pages of 4 KiB would be a third empty.
 	segmentPage = 1024

@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/2zrhun/city-flow/edge/internal/atomicfile"
+	"github.com/2zrhun/city-flow/shared/atomicfile"
 )
 
 // A memory is what the file says.
@@ -68,7 +68,7 @@ func (c *Clock) save() error {
 	if err != nil {
 		return fmt.Errorf("save clock: %w", err)
 	}
-	err = atomicfile.Write(c.cfg.Path, append(content, '\n'))
+	err = atomicfile.Write(c.cfg.Path, append(content, '\n'), 0o640)
 	if err != nil {
 		return fmt.Errorf("save clock: %w", err)
 	}

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/2zrhun/city-flow/edge/internal/atomicfile"
+	"github.com/2zrhun/city-flow/shared/atomicfile"
 )
 
 // A memory is what the file says.
@@ -39,7 +39,7 @@ func load(path string) (m memory, err error) {
 func (m *memory) save(path string) error {
 	content, err := json.Marshal(m)
 	if err == nil {
-		err = atomicfile.Write(path, append(content, '\n'))
+		err = atomicfile.Write(path, append(content, '\n'), 0o640)
 	}
 	if err != nil {
 		return fmt.Errorf("keep settings of the centre: %w", err)
