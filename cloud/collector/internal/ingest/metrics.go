@@ -20,7 +20,8 @@ type metrics struct {
 	// edgeRejected are rejections that edges report; they never were readings here.
 	edgeRejected prometheus.Counter
 	gaps         prometheus.Counter
-	flagged      *prometheus.CounterVec
+	// flagged counts readings by what the monitor remarked.
+	flagged      map[traffic.Quality]prometheus.Counter
 	newer        prometheus.Counter
 	refused      prometheus.Counter
 	batchSize    prometheus.Histogram
@@ -56,12 +57,8 @@ func newMetrics(reg prometheus.Registerer, pending, pendingBytes *atomic.Int64) 
 		}, []string{"reason"}),
 		edgeRejected: counter("cityflow_collector_edge_rejections_total", "Records of messages that edges rejected, as reported by them."),
 		gaps:         counter("cityflow_collector_gaps_total", "Records of readings that edges lost or thinned, as reported by them, repetitions included."),
-		flagged: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "cityflow_collector_flagged_readings_total",
-			Help: "Readings that were stored with a remark on their quality, by remark, repetitions included.",
-		}, []string{"flag"}),
-		newer:   counter("cityflow_collector_newer_batches_total", "Batches of a format that this version does not know. Their edges keep them: update the collectors before the edges."),
-		refused: counter("cityflow_collector_refused_messages_total", "Messages left with the broker because there was no room for them. They grow while the store is slow or away."),
+		newer:        counter("cityflow_collector_newer_batches_total", "Batches of a format that this version does not know. Their edges keep them: update the collectors before the edges."),
+		refused:      counter("cityflow_collector_refused_messages_total", "Messages left with the broker because there was no room for them. They grow while the store is slow or away."),
 		batchSize: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "cityflow_collector_append_readings", Help: "Readings per database transaction.",
 			Buckets: []float64{1, 10, 50, 100, 250, 500, 1000, 2000, 5000, 10000},
@@ -73,8 +70,14 @@ func newMetrics(reg prometheus.Registerer, pending, pendingBytes *atomic.Int64) 
 		appendErrors: counter("cityflow_collector_append_errors_total", "Database transactions that failed and were tried again. While they grow, the edges keep their readings."),
 		liveErrors:   counter("cityflow_collector_live_errors_total", "Live updates that the bus did not take. They are offered again, the newest state of each road only."),
 	}
-	for _, fl := range flags() {
-		m.flagged.WithLabelValues(fl.name)
+	flagged := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "cityflow_collector_flagged_readings_total",
+		Help: "Readings that were stored with a remark on their quality, by remark, repetitions included.",
+	}, []string{"flag"})
+	m.flagged = map[traffic.Quality]prometheus.Counter{
+		traffic.QualityLate:         flagged.WithLabelValues("late"),
+		traffic.QualityStuck:        flagged.WithLabelValues("stuck"),
+		traffic.QualityInconsistent: flagged.WithLabelValues("inconsistent"),
 	}
 	for _, r := range []traffic.Reason{
 		traffic.ReasonParse, traffic.ReasonID, traffic.ReasonTime, traffic.ReasonFuture,

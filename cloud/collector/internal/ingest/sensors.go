@@ -36,42 +36,34 @@ type sensors struct {
 	keeper  SensorKeeper
 	log     *slog.Logger
 	metrics *metrics
-	every   time.Duration
 	// unsaved is what the store did not take.
 	unsaved []traffic.SensorHealth
 }
 
 func newSensors(keeper SensorKeeper, log *slog.Logger, m *metrics) *sensors {
-	return &sensors{monitor: quality.New(maxSensors), keeper: keeper, log: log.With("component", "sensors"), metrics: m, every: sensorsEvery}
+	return &sensors{monitor: quality.New(maxSensors), keeper: keeper, log: log.With("component", "sensors"), metrics: m}
 }
 
 // judge flags readings.
 func (s *sensors) judge(rs []traffic.Reading) {
 	s.monitor.Judge(rs)
 	for i := range rs {
-		for _, f := range flags() {
-			if rs[i].Quality&f.quality != 0 {
-				s.metrics.flagged.WithLabelValues(f.name).Inc()
+		if rs[i].Quality == 0 {
+			continue
+		}
+		for flag, counter := range s.metrics.flagged {
+			if rs[i].Quality&flag != 0 {
+				counter.Inc()
 			}
 		}
 	}
-}
-
-type flag struct {
-	quality traffic.Quality
-	name    string
-}
-
-// flags are those that are counted.
-func flags() [3]flag {
-	return [3]flag{{traffic.QualityLate, "late"}, {traffic.QualityStuck, "stuck"}, {traffic.QualityInconsistent, "inconsistent"}}
 }
 
 // run takes over what is stored and then stores what is new, until ctx ends and once more
 // after that.
 func (s *sensors) run(ctx context.Context) {
 	s.load(ctx)
-	tick := time.NewTicker(s.every)
+	tick := time.NewTicker(sensorsEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
