@@ -1,12 +1,9 @@
 package edge
 
 import (
-	"context"
 	"database/sql"
-	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -17,23 +14,8 @@ import (
 // programs is the folder of the binaries, built once for all tests.
 var programs string
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) } //nolint:forbidigo // as TestMain must
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "cityflow-e2e-edge-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
-	programs = dir + string(filepath.Separator)
-	if err := system.Build(ctx, programs, "./edge/cmd/edge", "./cloud/collector/cmd/collector"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(system.RunBuilt(m, func(folder string) { programs = folder }, "./edge/cmd/edge", "./cloud/collector/cmd/collector")) //nolint:forbidigo // as TestMain must
 }
 
 // long says whether the proofs run at their full length.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // Root is the top folder of the repository.
@@ -63,4 +64,25 @@ func Build(ctx context.Context, out string, pkgs ...string) error {
 		return fmt.Errorf("build %v: %w\n%s", pkgs, err, msg)
 	}
 	return nil
+}
+
+// RunBuilt builds packages into a folder that is there as long as the tests, tells use its
+// name with a separator at the end, runs the tests and returns their exit code. It is the
+// body of a TestMain.
+func RunBuilt(m *testing.M, use func(folder string), pkgs ...string) int {
+	dir, err := os.MkdirTemp("", "cityflow-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	folder := dir + string(filepath.Separator)
+	if err := Build(ctx, folder, pkgs...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	use(folder)
+	return m.Run()
 }
