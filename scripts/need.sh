@@ -10,6 +10,7 @@ package() {
 	node) echo nodejs ;;
 	mosquitto_pub) echo mosquitto-clients ;;
 	qemu-aarch64-static) echo qemu-user-static ;;
+	gcc) echo build-essential ;; # the race detector links with it
 	*) echo "$1" ;;
 	esac
 }

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/need.sh make git node npm postgres redis-server mosquitto mosquitto_pub chromium
+scripts/need.sh make git gcc openssl node npm postgres redis-server mosquitto mosquitto_pub chromium
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
