@@ -23,10 +23,14 @@ const (
 	// TopicReroutes carries the advice that is now in force, in Event.Reroutes;
 	// an empty list says that there is none.
 	TopicReroutes Topic = "reroutes"
+	// TopicAlerts carries alerts that were raised, changed or ended, in Event.Alerts.
+	TopicAlerts Topic = "alerts"
 )
 
 // Topics lists all topics.
-func Topics() []Topic { return []Topic{TopicLive, TopicPredictions, TopicReroutes} }
+func Topics() []Topic {
+	return []Topic{TopicLive, TopicPredictions, TopicReroutes, TopicAlerts}
+}
 
 // An Event is one piece of news. Receivers share its slices and change nothing.
 type Event struct {
@@ -34,6 +38,7 @@ type Event struct {
 	Roads       []traffic.RoadState
 	Predictions []traffic.Prediction
 	Reroutes    []traffic.Reroute
+	Alerts      []traffic.Alert
 	// Missed counts the events of this topic that this subscriber lost just
 	// before this one. Receivers that keep state read the store when it is
 	// not zero. Publishers leave it zero.
@@ -42,13 +47,15 @@ type Event struct {
 
 // Check returns an error when the event carries what its topic does not.
 func (e *Event) Check() error {
-	switch {
-	case e.Topic == TopicLive && e.Predictions == nil && e.Reroutes == nil:
-	case e.Topic == TopicPredictions && e.Roads == nil && e.Reroutes == nil:
-	case e.Topic == TopicReroutes && e.Roads == nil && e.Predictions == nil:
-	default:
-		return fmt.Errorf("bus event with topic %q carries %d roads, %d predictions, %d reroutes: want only what belongs to one of the topics %v",
-			e.Topic, len(e.Roads), len(e.Predictions), len(e.Reroutes), Topics())
+	own := map[Topic]bool{
+		TopicLive: e.Roads != nil, TopicPredictions: e.Predictions != nil, TopicReroutes: e.Reroutes != nil, TopicAlerts: e.Alerts != nil,
+	}
+	_, known := own[e.Topic]
+	for topic, carried := range own {
+		if !known || carried && topic != e.Topic {
+			return fmt.Errorf("bus event with topic %q carries %d roads, %d predictions, %d reroutes, %d alerts: want only what belongs to one of the topics %v",
+				e.Topic, len(e.Roads), len(e.Predictions), len(e.Reroutes), len(e.Alerts), Topics())
+		}
 	}
 	return nil
 }

@@ -44,6 +44,10 @@ type Store interface {
 	Edges
 	SensorWriter
 	SensorReader
+	AlertWriter
+	AlertReader
+	SkillWriter
+	SkillReader
 	// Ping returns nil when the database answers.
 	Ping(ctx context.Context) error
 	// Close waits for running transactions and releases the database.

@@ -294,6 +294,13 @@ func Events() []bus.Event {
 			Path: []traffic.RoadID{"R-2", "R-3"}, Share: 0.3, Status: traffic.RerouteProposed,
 		}}},
 		{Topic: bus.TopicReroutes, Reroutes: []traffic.Reroute{}},
+		{Topic: bus.TopicAlerts, Alerts: []traffic.Alert{
+			{
+				Kind: traffic.AlertIncident, Road: "R-1", Start: at, End: at.Add(time.Hour), Updated: at.Add(time.Hour), Severity: traffic.SeverityMajor,
+				Roads: []traffic.RoadID{"R-1", "R-2"}, Observed: 0.75, Expected: 0.25, Lat: traffic.Some(48.5), Lng: traffic.Some(2.25), Detail: "a jam",
+			},
+			{Kind: traffic.AlertIncident, Road: "R-2", Start: at, Updated: at},
+		}},
 	}
 }
 

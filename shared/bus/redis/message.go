@@ -18,6 +18,7 @@ type message struct {
 	Roads       []roadState  `json:"roads"`
 	Predictions []prediction `json:"predictions"`
 	Reroutes    []reroute    `json:"reroutes"`
+	Alerts      []alert      `json:"alerts"`
 }
 
 // A stamp is a time whose text has a fixed width, so that the script which guards
@@ -140,6 +141,9 @@ func encodeItems(e *bus.Event) (name string, items [][]byte, err error) {
 	case bus.TopicPredictions:
 		items, err = encodeEach(e.Predictions, fromPrediction)
 		return "predictions", items, err
+	case bus.TopicAlerts:
+		items, err = encodeEach(e.Alerts, fromAlert)
+		return "alerts", items, err
 	default:
 		items, err = encodeEach(e.Reroutes, fromReroute)
 		return "reroutes", items, err
@@ -168,5 +172,8 @@ func (m *message) appendTo(e *bus.Event) {
 	}
 	for i := range m.Reroutes {
 		e.Reroutes = append(e.Reroutes, m.Reroutes[i].reroute())
+	}
+	for i := range m.Alerts {
+		e.Alerts = append(e.Alerts, m.Alerts[i].alert())
 	}
 }

@@ -92,6 +92,8 @@ func Test(t *testing.T, b Backend) {
 		{"LateIntoCompressed", onStore(testLateIntoCompressed)},
 		{"Sensors", onStore(testSensors)},
 		{"SensorStatus", onStore(testSensorStatus)},
+		{"Alerts", onStore(testAlerts)},
+		{"Skills", onStore(testSkills)},
 		{"PredictionsReplace", onStore(testPredictionsReplace)},
 		{"LatestPredictions", onStore(testLatestPredictions)},
 		{"PredictionPages", onStore(testPredictionPages)},
