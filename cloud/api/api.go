@@ -46,6 +46,9 @@ type Config struct {
 	AdminEmail string
 	// AdminPassword is its password; a random one is announced where it is empty.
 	AdminPassword string
+	// PasswordKiB is the memory that hashing a new password takes: what makes guessing
+	// dear. Less than the default is for tests.
+	PasswordKiB uint32
 	// AccessTTL is how long an access token lives, RefreshTTL a refresh token.
 	AccessTTL, RefreshTTL time.Duration
 	// Origins are other web pages that may use the API and the stream, such as
@@ -72,7 +75,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Addr: ":8080", Registration: true, AdminEmail: "admin@localhost",
-		AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
+		PasswordKiB: auth.DefaultPasswordKiB, AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
 		OpenMetrics: true, AuthPerMinute: 30, RequestsPerSecond: 50,
 		MaxStreams: live.Default().MaxClients, UpdateEvery: live.Default().UpdateEvery,
 	}
@@ -189,7 +192,7 @@ func (a *API) build(log *slog.Logger, reg prometheus.Registerer) (err error) {
 	gin.SetMode(gin.ReleaseMode)
 	a.keeper, err = auth.New(auth.Config{
 		Key: a.cfg.TokenKey, Registration: a.cfg.Registration,
-		AccessTTL: a.cfg.AccessTTL, RefreshTTL: a.cfg.RefreshTTL,
+		AccessTTL: a.cfg.AccessTTL, RefreshTTL: a.cfg.RefreshTTL, PasswordKiB: a.cfg.PasswordKiB,
 	}, a.parts.Store, time.Now)
 	if err != nil {
 		return err

@@ -67,6 +67,7 @@ func start(t testing.TB, options ...option) *city {
 	cfg.TokenKey = []byte("0123456789abcdef0123456789abcdef")
 	cfg.AdminEmail, cfg.AdminPassword = adminEmail, adminPassword
 	cfg.UpdateEvery = 20 * time.Millisecond
+	cfg.PasswordKiB = 64 // hashing as dear as it should be takes half of the time of the tests
 	cfg.AuthPerMinute, cfg.RequestsPerSecond = 1000, 100_000
 	parts := api.Parts{
 		Bus: c.bus, Metrics: reg,

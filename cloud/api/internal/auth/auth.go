@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,9 @@ type Config struct {
 	Registration bool
 	// AccessTTL and RefreshTTL are how long tokens live.
 	AccessTTL, RefreshTTL time.Duration
+	// PasswordKiB is the memory that hashing a new password takes; 0 means
+	// DefaultPasswordKiB. Hashes that were made with more or less stay valid.
+	PasswordKiB uint32
 }
 
 // A Keeper keeps the door. It is safe for concurrent use.
@@ -64,7 +68,7 @@ func New(cfg Config, accounts store.Accounts, now func() time.Time) (*Keeper, er
 	if len(cfg.Key) < MinKeyBytes {
 		return nil, fmt.Errorf("token key: %d bytes are not allowed: want at least %d", len(cfg.Key), MinKeyBytes)
 	}
-	words, err := newPasswords()
+	words, err := newPasswords(cmp.Or(cfg.PasswordKiB, DefaultPasswordKiB))
 	if err != nil {
 		return nil, err
 	}

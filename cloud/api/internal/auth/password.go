@@ -17,7 +17,12 @@ const (
 	MaxPasswordBytes = 1024
 )
 
-// hashers is how many passwords are hashed at once; each takes 19 MiB.
+// DefaultPasswordKiB is the memory that hashing a password takes. It is the second choice
+// of OWASP's password storage cheat sheet: less memory than the first, for small
+// machines, at the same strength.
+const DefaultPasswordKiB = 19 * 1024
+
+// hashers is how many passwords are hashed at once.
 const hashers = 2
 
 // maxHashWait is how long a login waits for its turn before it is told to come back.
@@ -32,11 +37,9 @@ type passwords struct {
 	decoy string
 }
 
-func newPasswords() (*passwords, error) {
+func newPasswords(memoryKiB uint32) (*passwords, error) {
 	p := &passwords{
-		// The second choice of OWASP's password storage cheat sheet: less memory
-		// than the first, for small machines, at the same strength.
-		params: &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
+		params: &argon2id.Params{Memory: memoryKiB, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 		turns:  make(chan struct{}, hashers),
 	}
 	decoy, err := argon2id.CreateHash(rand.Text(), p.params)
