@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -303,6 +304,9 @@ func (a *appending) finish(ctx context.Context) error {
 		if roads, err = a.followRoads(ctx); err != nil {
 			return err
 		}
+		if roads.blocks, err = a.moveLatest(ctx, roads.newest); err != nil {
+			return fmt.Errorf("move newest states: %w", err)
+		}
 		roads.queue(&b, a.now)
 		queueSlots(&b, a.fresh)
 	}
@@ -318,7 +322,7 @@ func (a *appending) finish(ctx context.Context) error {
 	}
 	a.out.New = len(a.fresh)
 	if roads != nil {
-		a.out.Latest = roads.states()
+		a.out.Latest = roads.blocks.moved
 		a.s.memory.keep(a.revision, roads)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -72,4 +73,69 @@ func appendValue(b []byte, v traffic.Value) []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, 8)
 	return binary.BigEndian.AppendUint64(b, math.Float64bits(f))
+}
+
+// A copyReader takes apart rows in PostgreSQL's binary COPY format.
+type copyReader struct {
+	b   []byte
+	err error
+}
+
+var errCopyFormat = errors.New("not rows of binary COPY")
+
+// reading takes one row.
+func (r *copyReader) reading() (out traffic.Reading) {
+	if len(r.b) < 2 || binary.BigEndian.Uint16(r.b) != copyColumns {
+		r.err = errCopyFormat
+		return out
+	}
+	r.b = r.b[2:]
+	out.At = row.Time(int64(r.number()) + postgresEpoch)
+	out.Sensor = traffic.SensorID(r.field())
+	out.Road = traffic.RoadID(r.field())
+	out.Speed, out.Flow, out.Occupancy, out.Score = r.value(), r.value(), r.value(), r.value()
+	out.Quality = traffic.Quality(r.number())
+	out.Edge = traffic.EdgeID(r.field())
+	return out
+}
+
+// field takes one column, nil when it is NULL.
+func (r *copyReader) field() []byte {
+	if len(r.b) < 4 {
+		r.b, r.err = nil, errCopyFormat
+		return nil
+	}
+	n := binary.BigEndian.Uint32(r.b)
+	r.b = r.b[4:]
+	if n == math.MaxUint32 {
+		return nil
+	}
+	if uint64(n) > uint64(len(r.b)) {
+		r.b, r.err = nil, errCopyFormat
+		return nil
+	}
+	f := r.b[:n:n]
+	r.b = r.b[n:]
+	return f
+}
+
+func (r *copyReader) number() uint64 {
+	f := r.field()
+	if len(f) != 8 {
+		r.err = errCopyFormat
+		return 0
+	}
+	return binary.BigEndian.Uint64(f)
+}
+
+func (r *copyReader) value() traffic.Value {
+	f := r.field()
+	switch {
+	case f == nil:
+		return traffic.Value{}
+	case len(f) != 8:
+		r.err = errCopyFormat
+		return traffic.Value{}
+	}
+	return traffic.Some(math.Float64frombits(binary.BigEndian.Uint64(f)))
 }

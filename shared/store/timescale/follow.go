@@ -23,9 +23,9 @@ func slot(at int64) int64 { return at - ((at%slotMicros)+slotMicros)%slotMicros 
 type roadChanges struct {
 	all     []*roadNews       // every road that was heard of, by road
 	changed []*roadNews       // those of which something new was said, by road
-	newest  []*row.Offer      // the newest of each road, by road
+	newest  []*roadNews       // those whose newest state may move, by road
 	pairs   map[pair]struct{} // that are new
-	moved   map[string]bool   // the roads whose newest state moved, once that is known
+	blocks  *latestBlocks     // the newest states of those, once they are read
 }
 
 // roadNews is one road, what is known of it, and what new readings say.
@@ -41,7 +41,7 @@ type roadNews struct {
 // followRoads finds out what the new readings change. It asks the database about
 // roads that this process does not remember.
 func (a *appending) followRoads(ctx context.Context) (*roadChanges, error) {
-	c := &roadChanges{moved: map[string]bool{}}
+	c := &roadChanges{}
 	byRoad := c.group(a.fresh)
 	c.pairs = a.s.memory.newPairs(a.fresh)
 	if missing := a.s.memory.recall(a.revision, c.all); len(missing) > 0 {
@@ -51,8 +51,7 @@ func (a *appending) followRoads(ctx context.Context) (*roadChanges, error) {
 	}
 	for _, n := range c.all {
 		if n.newest.At > n.known.latest {
-			n.known.latest = n.newest.At
-			c.newest = append(c.newest, n.newest)
+			c.newest = append(c.newest, n)
 		}
 		if n.news() || !n.exists {
 			c.changed = append(c.changed, n)
@@ -114,22 +113,16 @@ func (n *roadNews) news() (news bool) {
 
 // loadRoads asks for the roads that are not remembered.
 func (a *appending) loadRoads(ctx context.Context, byRoad map[string]*roadNews, missing []string) error {
-	rows, err := a.conn.Query(ctx, `SELECT r.road_id, r.label, r.lat, r.lng, l.ts
-		FROM roads r LEFT JOIN road_latest l ON l.road_id = r.road_id WHERE r.road_id = ANY($1)`, missing)
+	rows, err := a.conn.Query(ctx, `SELECT r.road_id, r.label, r.lat, r.lng FROM roads r WHERE r.road_id = ANY($1)`, missing)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var id string
-		var k knownRoad
-		var latest *time.Time
-		if err := rows.Scan(&id, &k.label, (*value)(&k.lat), (*value)(&k.lng), &latest); err != nil {
+		k := knownRoad{latest: math.MinInt64}
+		if err := rows.Scan(&id, &k.label, (*value)(&k.lat), (*value)(&k.lng)); err != nil {
 			return err
-		}
-		k.latest = math.MinInt64
-		if latest != nil {
-			k.latest = row.Micros(*latest)
 		}
 		byRoad[id].known, byRoad[id].exists = k, true
 	}
@@ -143,15 +136,6 @@ ON CONFLICT (road_id) DO UPDATE SET label = CASE excluded.label WHEN '' THEN r.l
 	lat = coalesce(excluded.lat, r.lat), lng = coalesce(excluded.lng, r.lng), updated_at = excluded.updated_at`
 
 const bumpRevision = `UPDATE roads_revision SET revision = revision + 1`
-
-// moveLatest touches only states that become newer.
-const moveLatest = `
-INSERT INTO road_latest AS l (ts, sensor_id, road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id)
-SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::bigint[], $9::text[])
-ON CONFLICT (road_id) DO UPDATE SET ts = excluded.ts, sensor_id = excluded.sensor_id, speed_kmh = excluded.speed_kmh,
-	flow_rate = excluded.flow_rate, occupancy = excluded.occupancy, score = excluded.score, quality = excluded.quality, edge_id = excluded.edge_id
-WHERE excluded.ts > l.ts
-RETURNING road_id`
 
 // queue adds the statements, whose rows are in the order in which all writers lock
 // them.
@@ -189,39 +173,7 @@ func (c *roadChanges) queue(b *pgx.Batch, now time.Time) {
 			column(pairs, func(p *pair) string { return p.road }),
 			column(pairs, func(p *pair) string { return p.sensor }))
 	}
-	if len(c.newest) > 0 {
-		b.Queue(moveLatest, latestColumns(c.newest)...).Query(func(rows pgx.Rows) error {
-			var road string
-			_, err := pgx.ForEachRow(rows, []any{&road}, func() error { c.moved[road] = true; return nil })
-			return err
-		})
-	}
-}
-
-func latestColumns(newest []*row.Offer) []any {
-	type offer = *row.Offer
-	return []any{
-		column(newest, func(o *offer) time.Time { return row.Time((*o).At) }),
-		column(newest, func(o *offer) string { return (*o).Sensor }),
-		column(newest, func(o *offer) string { return (*o).Road }),
-		floats(newest, func(o *offer) traffic.Value { return (*o).R.Speed }),
-		floats(newest, func(o *offer) traffic.Value { return (*o).R.Flow }),
-		floats(newest, func(o *offer) traffic.Value { return (*o).R.Occupancy }),
-		floats(newest, func(o *offer) traffic.Value { return (*o).R.Score }),
-		column(newest, func(o *offer) int64 { return int64((*o).R.Quality) }),
-		column(newest, func(o *offer) string { return (*o).Edge }),
-	}
-}
-
-// states are the states that moved, by road.
-func (c *roadChanges) states() []traffic.RoadState {
-	var out []traffic.RoadState
-	for _, o := range c.newest {
-		if c.moved[o.Road] {
-			out = append(out, o.State())
-		}
-	}
-	return out
+	c.blocks.queue(b)
 }
 
 // queueSlots keeps the bounds of each block of time and says that it has changed.

@@ -24,8 +24,9 @@ type memory struct {
 	// revision is the one at which roads was read.
 	revision int64
 	roads    map[string]knownRoad
-	// pairs of road and sensor exist for ever.
-	pairs map[pair]struct{}
+	// pairs of road and sensor exist for ever, and so does the block of a road.
+	pairs  map[pair]struct{}
+	blocks map[string]int32
 	// wary counts down the deliveries for which an edge's duplicates are expected.
 	wary map[string]int
 }
@@ -41,7 +42,7 @@ type knownRoad struct {
 }
 
 func newMemory() *memory {
-	return &memory{roads: map[string]knownRoad{}, pairs: map[pair]struct{}{}, wary: map[string]int{}}
+	return &memory{roads: map[string]knownRoad{}, pairs: map[pair]struct{}{}, blocks: map[string]int32{}, wary: map[string]int{}}
 }
 
 // recall fills in what is known of roads at a revision and returns those of which
@@ -60,6 +61,21 @@ func (m *memory) recall(revision int64, roads []*roadNews) (missing []string) {
 		}
 	}
 	return missing
+}
+
+// blocksOf returns the blocks of the roads of which that is known, and the others.
+func (m *memory) blocksOf(roads []*roadNews) (of map[string]int32, others []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	of = make(map[string]int32, len(roads))
+	for _, n := range roads {
+		if block, ok := m.blocks[n.id]; ok {
+			of[n.id] = block
+		} else {
+			others = append(others, n.id)
+		}
+	}
+	return of, others
 }
 
 // newPairs returns the pairs that are not known to exist.
@@ -90,6 +106,10 @@ func (m *memory) keep(revision int64, c *roadChanges) {
 		clear(m.pairs)
 	}
 	maps.Copy(m.pairs, c.pairs)
+	if len(m.blocks) > maxRemembered {
+		clear(m.blocks)
+	}
+	maps.Copy(m.blocks, c.blocks.of)
 	if len(m.roads) > maxRemembered {
 		clear(m.roads)
 	}

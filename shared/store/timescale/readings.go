@@ -54,30 +54,6 @@ func (s *Store) Readings(ctx context.Context, q store.ReadingQuery) ([]traffic.R
 	return row.Cut(out, limit, func(r *traffic.Reading) []any { return []any{row.Micros(r.At), r.Sensor} })
 }
 
-// Latest lists the newest state of each road, by road.
-func (s *Store) Latest(ctx context.Context, f store.RoadFilter, p store.Page) ([]traffic.RoadState, store.Cursor, error) {
-	sel := new(query).add(`SELECT ` + readingColumns + ` FROM road_latest r`)
-	if f.BBox != nil {
-		sel.add(`JOIN roads g ON g.road_id = r.road_id`)
-	}
-	if err := filterRoads(sel, "g", f, p); err != nil {
-		return nil, "", fmt.Errorf("list latest states: %w", err)
-	}
-	limit := row.Limit(p)
-	sel.add(`ORDER BY r.road_id LIMIT ?`, limit+1)
-	var out []traffic.RoadState
-	err := s.each(ctx, "list latest states", sel, func(rows pgx.Rows) error {
-		var r traffic.RoadState
-		err := scanReading(rows, &r.Reading)
-		out = append(out, r)
-		return err
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	return row.Cut(out, limit, func(r *traffic.RoadState) []any { return []any{r.Road} })
-}
-
 // Watermark is the newest event time that is not after limit. Only a block of time
 // that the limit cuts through has to be searched.
 func (s *Store) Watermark(ctx context.Context, limit time.Time) (time.Time, error) {
