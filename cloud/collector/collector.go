@@ -57,7 +57,7 @@ func Default() Config {
 		BrokerURL:       "tcp://127.0.0.1:1883",
 		Instance:        "1",
 		DirectTopics:    true,
-		MaxReadings:     2000,
+		MaxReadings:     5000,
 		MaxDelay:        50 * time.Millisecond,
 		AppendTimeout:   30 * time.Second,
 		MaxPendingBytes: 64 << 20,

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,21 +34,22 @@ const (
 // mortal kills its process at one transaction.
 type mortal struct {
 	collector.Store
-	at, n int64
+	at int64
+	n  atomic.Int64
 }
 
 func (m *mortal) Append(ctx context.Context, d store.Delivery) (store.Appended, error) {
-	m.n++
-	m.dieAt(-m.at)
+	n := m.n.Add(1)
+	m.dieAt(n, -m.at)
 	a, err := m.Store.Append(ctx, d)
 	if err == nil {
-		m.dieAt(m.at)
+		m.dieAt(n, m.at)
 	}
 	return a, err
 }
 
-func (m *mortal) dieAt(n int64) {
-	if m.n != n {
+func (m *mortal) dieAt(n, at int64) {
+	if n != at {
 		return
 	}
 	if self, err := os.FindProcess(os.Getpid()); err == nil {

@@ -27,6 +27,11 @@ const (
 	maxHellos = 1024
 	// maxDecoders is where more of them would only wait for the store.
 	maxDecoders = 4
+	// writers is how many transactions run at a time: while one waits for the disk,
+	// the next brings its readings. Two that hold the same batch are no harm, the store
+	// counts each reading once; nor is one that overtakes another, a state never goes
+	// back to an older one.
+	writers = 2
 )
 
 // Config is how the pipeline works; see the root package for what each field means.
@@ -154,7 +159,7 @@ func (p *Pipeline) Run(ctx context.Context, out Publisher) error {
 
 	pieces := make(chan piece, 2)
 	batches := make(chan *microBatch)
-	commits := make(chan commit, 2)
+	commits := make(chan commit, writers)
 	var live, decoders sync.WaitGroup
 	answered := make(chan struct{})
 	live.Go(func() { p.live.run(hard, answered) })
@@ -166,11 +171,20 @@ func (p *Pipeline) Run(ctx context.Context, out Publisher) error {
 	ordered := make(chan piece)
 	go func() { inOrder(pieces, ordered); close(ordered) }()
 	go func() { gather(p.cfg.MaxReadings, p.cfg.MaxDelay, p.sensors.judge, ordered, batches); close(batches) }()
-	go func() { p.writer.run(hard, batches, commits); close(commits) }()
+	go func() { p.write(hard, batches, commits); close(commits) }()
 	p.answerAll(commits, out)
 	close(answered)
 	live.Wait()
 	return nil
+}
+
+// write brings micro-batches into the store until there are no more.
+func (p *Pipeline) write(ctx context.Context, in <-chan *microBatch, out chan<- commit) {
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() { p.writer.run(ctx, in, out) })
+	}
+	all.Wait()
 }
 
 // answerAll answers commits and hellos until there are no more commits to come. It alone

@@ -27,7 +27,7 @@ type commit struct {
 	appended store.Appended
 }
 
-// A writer brings one micro-batch after the other into the store.
+// A writer brings micro-batches into the store. Several goroutines may run one.
 type writer struct {
 	store   store.ReadingWriter
 	timeout time.Duration
