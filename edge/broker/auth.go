@@ -63,14 +63,16 @@ func newGuard(cfg *Config, log *slog.Logger) (*guard, error) {
 	if cfg.UsersFile == "" {
 		return g, nil
 	}
-	var err error
-	if g.decoy, err = bcrypt.GenerateFromPassword(g.salt, bcryptCost); err != nil {
-		return nil, fmt.Errorf("hash decoy password: %w", err)
-	}
 	g.watch = watch{paths: []string{cfg.UsersFile}, every: watchUsers}
 	g.watch.changed(time.Now())
-	g.users, err = readUsers(cfg.UsersFile)
-	return g, err
+	var err error
+	if g.users, err = readUsers(cfg.UsersFile); err != nil {
+		return nil, err
+	}
+	if g.decoy, err = bcrypt.GenerateFromPassword(g.salt, dearest(g.users)); err != nil {
+		return nil, fmt.Errorf("hash decoy password: %w", err)
+	}
+	return g, nil
 }
 
 // user is an entry of the file, which is read again when it has changed; a file that is

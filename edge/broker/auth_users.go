@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,6 +35,18 @@ const (
 // choice on a server; the memory that makes it strong is what a small box has not.
 const bcryptCost = 10
 
+// dearest is the highest cost of the hashes of users, so that a name that nobody has takes
+// as long to refuse as a wrong password.
+func dearest(users map[string]User) int {
+	cost := 0
+	for _, u := range users {
+		if c, err := bcrypt.Cost([]byte(u.Hash)); err == nil {
+			cost = max(cost, c)
+		}
+	}
+	return cmp.Or(cost, bcryptCost)
+}
+
 // AddUser adds a user to a file of users, or replaces the one of that name. The file is
 // made where it is missing, readable by its owner only.
 func AddUser(path, name, password string, u User) error {
@@ -44,15 +57,15 @@ func AddUser(path, name, password string, u User) error {
 		return fmt.Errorf("password: %d bytes are not allowed: want %d to %d, or none for a user with a certificate",
 			len(password), minPasswordBytes, maxPasswordBytes)
 	}
+	if err := u.check(name); err != nil {
+		return err
+	}
 	if password != "" {
 		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcryptCost)
 		if err != nil {
 			return fmt.Errorf("hash password: %w", err)
 		}
 		u.Hash = string(hash)
-	}
-	if err := u.check(name); err != nil {
-		return err
 	}
 	users, err := readUsers(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
