@@ -26,7 +26,7 @@ func cities() map[string]synth.Params {
 		"large":    {Seed: 4, Arcs: 3000},
 		"southern": {Seed: 5, Arcs: 1200, Center: traffic.Point{Lat: -33.9, Lng: 151.2}},
 	}
-	for seed := range uint64(6) {
+	for seed := range uint64(3) {
 		out[fmt.Sprintf("seed %d", seed)] = synth.Params{Seed: seed}
 	}
 	return out
