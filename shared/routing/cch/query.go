@@ -1,0 +1,136 @@
+package cch
+
+import (
+	"github.com/2zrhun/city-flow/shared/routing"
+)
+
+// A Query answers one question after the other; it keeps its arrays between them. It
+// takes 16 bytes a node and is not safe for concurrent use.
+type Query struct {
+	m *Metric
+	// What is known of each rank; Infinity and anything between questions.
+	forth, back []routing.Weight
+	// The arc by which a rank was reached.
+	forthBy, backBy []int32
+	// meet is where the two halves of the way found last meet, none if none was.
+	meet     int32
+	from, to int32
+	stack    []step
+}
+
+// NewQuery makes a query about the metric.
+func (m *Metric) NewQuery() *Query {
+	n := m.h.g.Nodes()
+	q := &Query{
+		m: m, forth: make([]routing.Weight, n), back: make([]routing.Weight, n),
+		forthBy: make([]int32, n), backBy: make([]int32, n), meet: none,
+	}
+	for x := range n {
+		q.forth[x], q.back[x] = routing.Infinity, routing.Infinity
+	}
+	return q
+}
+
+// Use turns the query to another metric of the same hierarchy.
+func (q *Query) Use(m *Metric) {
+	if q.m.h != m.h {
+		panic("cch: a query cannot be used with another hierarchy")
+	}
+	q.m = m
+	q.meet = none
+}
+
+// An Ask is a question: the best way from one node to another.
+type Ask struct {
+	From, To int32
+	// Limit keeps only ways that cost less, which is faster the less it is; 0 is
+	// routing.Infinity.
+	Limit routing.Weight
+}
+
+// Cost is what the best way costs, routing.Infinity when there is none. Way then lists
+// it.
+func (q *Query) Cost(a Ask) routing.Weight {
+	h := q.m.h
+	q.from, q.to, q.meet = h.rank[a.From], h.rank[a.To], none
+	best := a.Limit
+	if best == 0 || best > routing.Infinity {
+		best = routing.Infinity
+	}
+	x, y := q.from, q.to
+	q.forth[x], q.back[y] = 0, 0
+	q.forthBy[x], q.backBy[y] = none, none
+	// Below the lowest common ancestor the two ways up have nothing in common.
+	for x != y {
+		if y == none || (x != none && x < y) {
+			x = q.climb(x, best)
+		} else {
+			y = q.climbBack(y, best)
+		}
+	}
+	for ; x != none; x = h.parent(x) {
+		if sum := q.forth[x] + q.back[x]; sum < best {
+			best, q.meet = sum, x
+		}
+		q.climb(x, best)
+		q.climbBack(x, best)
+	}
+	q.forget()
+	if q.meet == none {
+		return routing.Infinity
+	}
+	return best
+}
+
+// climb offers the ways over x to the nodes above it and returns its parent.
+func (q *Query) climb(x int32, best routing.Weight) int32 {
+	h := q.m.h
+	first, end := h.first[x], h.first[x+1]
+	if first == end {
+		return none
+	}
+	heads := h.head[first:end]
+	d := q.forth[x]
+	if d >= best {
+		return heads[0]
+	}
+	weights := q.m.up[first:end]
+	weights = weights[:len(heads)]
+	for i, y := range heads {
+		if w := d + weights[i]; w < q.forth[y] {
+			q.forth[y], q.forthBy[y] = w, first+int32(i)
+		}
+	}
+	return heads[0]
+}
+
+func (q *Query) climbBack(x int32, best routing.Weight) int32 {
+	h := q.m.h
+	first, end := h.first[x], h.first[x+1]
+	if first == end {
+		return none
+	}
+	heads := h.head[first:end]
+	d := q.back[x]
+	if d >= best {
+		return heads[0]
+	}
+	weights := q.m.down[first:end]
+	weights = weights[:len(heads)]
+	for i, y := range heads {
+		if w := d + weights[i]; w < q.back[y] {
+			q.back[y], q.backBy[y] = w, first+int32(i)
+		}
+	}
+	return heads[0]
+}
+
+// forget makes the query ready for the next question. The arcs stay, for Way.
+func (q *Query) forget() {
+	for x := q.from; x != none; x = q.m.h.parent(x) {
+		q.forth[x] = routing.Infinity
+	}
+	for x := q.to; x != none; x = q.m.h.parent(x) {
+		q.back[x] = routing.Infinity
+	}
+}
