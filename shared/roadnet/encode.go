@@ -42,6 +42,7 @@ func encodeNetwork(n *Network) *roadnetpb.Network {
 			}
 		}
 	}
+	encodeExtras(m, n, nodes)
 	m.Labels = labels.values
 	for _, c := range classes.values {
 		m.Classes = append(m.Classes, string(c))
@@ -123,6 +124,9 @@ func decodeNetwork(m *roadnetpb.Network) (*Network, error) {
 			n.Roads[i].Geometry, lines = lines[:k:k], lines[k:]
 		}
 	}
+	if err := decodeExtras(m, n); err != nil {
+		return nil, err
+	}
 	return n, nil
 }
 
@@ -150,6 +154,8 @@ func checkColumns(m *roadnetpb.Network) error {
 	switch {
 	case parts != uint64(len(m.PartPoints)):
 		return errors.New("number of parts differs between columns")
+	case len(m.TurnFrom) != len(m.TurnTo), len(m.RoadLayer) != 0 && len(m.RoadLayer) != roads:
+		return errors.New("turns or layers are not whole")
 	case points != uint64(len(m.PointLat)), points != uint64(len(m.PointLng)):
 		return errors.New("number of points differs between columns")
 	}

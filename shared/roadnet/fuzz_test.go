@@ -3,6 +3,7 @@ package roadnet
 import (
 	"bytes"
 	"context"
+	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -12,6 +13,14 @@ import (
 	"github.com/2zrhun/city-flow/shared/roadnet/internal/roadnetpb"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
+
+// memoryInput is a file in memory.
+func memoryInput(name string, content []byte) *input {
+	return &input{
+		ctx: context.Background(), name: name, passes: 1,
+		raw: func(string) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
+	}
+}
 
 func seedNetwork() *Network {
 	return FromRoads([]traffic.Road{
@@ -55,13 +64,19 @@ func FuzzDecodeNetwork(f *testing.F) {
 func FuzzImport(f *testing.F) {
 	f.Add([]byte(`{"features":[{"properties":{"iu_ac":"1","libelle":"Bd_A","iu_nd_amont":0,"iu_nd_aval":"2"},"geometry":{"type":"LineString","coordinates":[[2,48],[2.1,48]]}}]}`))
 	f.Add([]byte("iu_ac;libelle;iu_nd_amont;iu_nd_aval;geo_shape\n1;A;0;1;\"{\"\"type\"\":\"\"LineString\"\",\"\"coordinates\"\":[[2,48],[2.1,48]]}\"\n"))
+	f.Add([]byte("2 1 9 8 0\n48 2\n48.1 2.1\n0 1 2 30 400\n"))
+	f.Add([]byte(`<osm version="0.6"><node id="1" lat="48" lon="2"/><node id="2" lat="48.1" lon="2"><tag k="barrier" v="bollard"/></node>` +
+		`<node id="3" lat="48.1" lon="2.1"><tag k="highway" v="traffic_signals"/></node><way id="4"><nd ref="1"/><nd ref="2"/><nd ref="3"/>` +
+		`<tag k="highway" v="primary"/><tag k="maxspeed" v="FR:urban"/><tag k="layer" v="1"/></way>` +
+		`<relation id="5"><member type="way" ref="4" role="from"/><member type="way" ref="4" role="to"/><member type="node" ref="3" role="via"/>` +
+		`<tag k="type" v="restriction"/><tag k="restriction" v="no_u_turn"/></relation></osm>`))
 	var saved bytes.Buffer
 	if err := writeSaved(&saved, seedNetwork()); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(saved.Bytes())
 	f.Fuzz(func(t *testing.T, file []byte) {
-		n, rep, err := read(context.Background(), "f", bytes.NewReader(file))
+		n, rep, err := read(memoryInput("f", file), Options{})
 		if err != nil {
 			if n != nil || rep != nil {
 				t.Fatal("results beside an error")
@@ -80,7 +95,7 @@ func FuzzImport(f *testing.F) {
 			}
 			t.Fatal(err)
 		}
-		back, _, err := read(context.Background(), "g", &b)
+		back, _, err := read(memoryInput("g", b.Bytes()), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,24 +1,34 @@
 package roadnet
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
+
+	"github.com/2zrhun/city-flow/shared/roadnet/internal/osmfile"
 )
 
-// Import reads a road network from a file, compressed with gzip or not, and finds out
-// by its content what it is:
+// Options say how to import. The zero Options are good.
+type Options struct {
+	// Country is the ISO 3166-1 code of the country whose general speed limits hold
+	// where the map says none; empty: the one that the map itself names most.
+	Country string
+	// Progress, where not nil, is called with the number of bytes of the file that
+	// were done since the last call. A file that is read twice counts half each time.
+	Progress func(bytes int64)
+}
+
+// Import reads a road network from a file, compressed with gzip or bzip2 or not, and
+// finds out by its content what it is:
 //
 //   - the reference of the permanent traffic counters of Paris
 //     ("referentiel-comptages-routiers") as GeoJSON or as CSV with semicolons and
 //     French or API column names,
+//   - an OpenStreetMap extract as XML (.osm) or PBF (.osm.pbf),
+//   - the street graph of Paris as text (paris_54000.txt), or as streets.csv with
+//     nodes.csv beside it,
 //   - a file written by Save.
 //
 // What cannot be used is left out and listed in the report, with what is only
@@ -26,44 +36,66 @@ import (
 // file cannot be read to its end or nothing of it can be used; both results are nil
 // then. A cancelled ctx ends the import with its error.
 func Import(ctx context.Context, path string) (*Network, *Report, error) {
-	f, err := os.Open(path)
+	return ImportWith(ctx, path, Options{})
+}
+
+// ImportWith is Import with options.
+func ImportWith(ctx context.Context, path string, opts Options) (*Network, *Report, error) {
+	in := openInput(ctx, path, opts)
+	n, rep, err := read(in, opts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read road network: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
-	n, rep, err := read(ctx, filepath.Base(path), f)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read road network: %w", err)
+	if rep.Format != formatSavedName || n.Source == (Source{}) {
+		s := &n.Source
+		if s.Bytes, s.SHA256, err = in.sum(); err != nil {
+			return nil, nil, fmt.Errorf("read road network: %w", err)
+		}
+		s.Format, s.File = rep.Format, in.name
 	}
+	rep.Source = n.Source
 	return n, rep, nil
 }
 
-// read imports from r; name stands for the file in what is reported.
-func read(ctx context.Context, name string, r io.Reader) (*Network, *Report, error) {
-	in := bufio.NewReaderSize(&contextReader{ctx, r}, 64<<10)
-	if head, _ := in.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		gz, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: not a whole gzip file: %w", name, err)
-		}
-		in = bufio.NewReaderSize(gz, 64<<10)
+// read imports without noting the source.
+func read(in *input, opts Options) (*Network, *Report, error) {
+	head, err := in.peek(osmfile.DetectBytes)
+	if err != nil {
+		return nil, nil, err
 	}
-	if err := skipBOM(in); err != nil {
-		return nil, nil, damaged(name, err)
-	}
-	head, err := in.Peek(512)
-	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
-		return nil, nil, damaged(name, err)
-	}
-	switch detect(head) {
-	case formatSaved:
-		return readSaved(name, in)
-	case formatGeoJSON:
-		return importParis(name, "Paris reference (GeoJSON)", geoJSONParts(name, in))
-	case formatCSV:
-		return importParis(name, "Paris reference (CSV)", csvParts(name, in))
+	f := detect(head)
+	switch f {
+	case formatOSMXML:
+		in.passes = 2
+		return importOSM(in, osmfile.XML, opts)
+	case formatOSMPBF:
+		in.passes = 2
+		return importOSM(in, osmfile.PBF, opts)
+	case formatUnknown:
+		return nil, nil, fmt.Errorf("%s: %w", in.name, unknownFormat(head))
 	default:
-		return nil, nil, fmt.Errorf("%s: %w", name, unknownFormat(head))
+		return readText(in, f, head)
+	}
+}
+
+// readText imports what is read once, from its beginning to its end.
+func readText(in *input, f format, head []byte) (*Network, *Report, error) {
+	s, err := in.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.Close() //nolint:errcheck // only read
+	switch f {
+	case formatSaved:
+		return readSaved(in.name, s, head[len(savedMagic)])
+	case formatGeoJSON:
+		return importParis(in.name, "Paris reference (GeoJSON)", geoJSONParts(in.name, s))
+	case formatStreetText:
+		return importStreets(in, streetText(in.name, s))
+	case formatStreetCSV:
+		return importStreets(in, streetCSV(in, s))
+	default:
+		return importParis(in.name, "Paris reference (CSV)", csvParts(in.name, s))
 	}
 }
 
@@ -79,56 +111,55 @@ const (
 	formatSaved
 	formatGeoJSON
 	formatCSV
+	formatOSMXML
+	formatOSMPBF
+	formatStreetText
+	formatStreetCSV
 )
 
 func detect(head []byte) format {
+	switch osmfile.Detect(head) {
+	case osmfile.XML:
+		return formatOSMXML
+	case osmfile.PBF:
+		return formatOSMPBF
+	default:
+		return detectOther(head)
+	}
+}
+
+func detectOther(head []byte) format {
 	first, _, _ := bytes.Cut(head, []byte("\n"))
 	switch {
-	case bytes.HasPrefix(head, []byte(savedMagic)):
+	case bytes.HasPrefix(head, []byte(savedMagic)) && len(head) >= savedHead:
 		return formatSaved
 	case bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")):
 		return formatGeoJSON
+	case strings.TrimSpace(string(first)) == streetColumns:
+		return formatStreetCSV
 	case bytes.Count(first, []byte(";")) >= 3:
 		return formatCSV
+	case isStreetText(string(first)):
+		return formatStreetText
 	default:
 		return formatUnknown
 	}
 }
 
 func unknownFormat(head []byte) error {
-	const want = `want the Paris reference "referentiel-comptages-routiers" as GeoJSON or as CSV with semicolons, or a network that CityFlow saved`
+	const want = `want the Paris reference "referentiel-comptages-routiers" as GeoJSON or as CSV with semicolons, ` +
+		`an OpenStreetMap extract (.osm, .osm.gz, .osm.bz2, .osm.pbf), the Paris street graph (paris_54000.txt or streets.csv), ` +
+		`or a network that CityFlow saved`
+	first, _, _ := strings.Cut(string(head), "\n")
 	text := strings.TrimSpace(string(head[:min(len(head), 40)]))
 	switch {
 	case len(head) == 0:
 		return errors.New("the file is empty: " + want)
-	case strings.HasPrefix(text, "<?xml"), strings.HasPrefix(text, "<osm"), bytes.Contains(head[:min(len(head), 40)], []byte("OSMHeader")):
-		return errors.New("this is an OpenStreetMap extract, which cannot be imported yet: " + want)
+	case strings.TrimSpace(first) == nodeColumns:
+		return errors.New("these are the junctions of the Paris street graph: import streets.csv, which lies beside it")
+	case osmfile.Detect(head) == osmfile.Change:
+		return errors.New("this is a file of OpenStreetMap changes, not a map: " + want)
 	default:
 		return fmt.Errorf("unknown format, the file begins with %q: %s", text, want)
 	}
-}
-
-func skipBOM(in *bufio.Reader) error {
-	head, err := in.Peek(3)
-	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
-		return err
-	}
-	if bytes.Equal(head, []byte("\xef\xbb\xbf")) {
-		_, err = in.Discard(3)
-		return err
-	}
-	return nil
-}
-
-// A contextReader fails when its context has ended.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

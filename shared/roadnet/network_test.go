@@ -165,7 +165,23 @@ func randomNetwork(rng *rand.Rand, roads int) *roadnet.Network {
 		}
 		rs = append(rs, r)
 	}
-	return roadnet.FromRoads(rs)
+	n := roadnet.FromRoads(rs)
+	for i := range rng.IntN(len(rs)) {
+		n.Forbidden = append(n.Forbidden, roadnet.Turn{From: n.Roads[i].ID, To: n.Roads[rng.IntN(len(rs))].ID})
+		if id := n.Roads[i].FromNode; id != "" {
+			n.Signals = append(n.Signals, id)
+		}
+		if layer := int8(rng.IntN(256) - 128); layer != 0 {
+			if n.Layers == nil {
+				n.Layers = make(map[traffic.RoadID]int8)
+			}
+			n.Layers[n.Roads[i].ID] = layer
+		}
+	}
+	slices.Sort(n.Signals)
+	n.Signals = slices.Compact(n.Signals)
+	n.Source = roadnet.Source{Format: "f", File: "a.osm", SHA256: "00", Bytes: rng.Int64(), Licence: "l", Country: "FR"}
+	return n
 }
 
 func TestSaveKeepsEverything(t *testing.T) {

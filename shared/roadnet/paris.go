@@ -52,6 +52,7 @@ func importParis(name, format string, rows parts) (*Network, *Report, error) {
 		roads[i] = a.road(kindOf(rules, a.label))
 	}
 	n := FromRoads(roads)
+	n.Source.Licence = "Ville de Paris, ODbL 1.0"
 	rep.inspect(n)
 	return n, rep, nil
 }

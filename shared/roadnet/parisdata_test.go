@@ -13,7 +13,10 @@ import (
 )
 
 // parisFile finds a file of the Paris reference beside the repository.
-func parisFile(t testing.TB, name string) string {
+func parisFile(t testing.TB, name string) string { return dataFile(t, "paris-referentiel", name) }
+
+// dataFile finds a file of the data sets that lie beside the repository.
+func dataFile(t testing.TB, folder, name string) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -27,9 +30,9 @@ func parisFile(t testing.TB, name string) string {
 			t.Fatal("no go.work above the test: run it inside the repository")
 		}
 	}
-	path := filepath.Join(dir, "..", "shared", "data", "paris-referentiel", name)
+	path := filepath.Join(dir, "..", "shared", "data", folder, name)
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the Paris reference is not beside the repository: %v", err)
+		t.Skipf("the data sets are not beside the repository: %v", err)
 	}
 	return path
 }
@@ -98,6 +101,7 @@ func TestParisFormatsGiveTheSameNetwork(t *testing.T) {
 			t.Fatalf("road %s differs:\n%+v\n%+v", geo.Roads[i].ID, geo.Roads[i], csv.Roads[i])
 		}
 	}
+	geo.Source, csv.Source = roadnet.Source{}, roadnet.Source{} // two files
 	if !reflect.DeepEqual(geo, csv) {
 		t.Error("the junctions differ")
 	}

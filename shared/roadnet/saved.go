@@ -13,12 +13,26 @@ import (
 	"github.com/2zrhun/city-flow/shared/roadnet/internal/roadnetpb"
 )
 
-// savedMagic begins a saved network; its last byte is the version of the format. One
-// zstd frame with a checksum follows, which holds one roadnetpb.Network.
-const savedMagic = "CFROADS1"
+// savedMagic begins a saved network; the version of the format follows as one digit,
+// then one zstd frame with a checksum, which holds one roadnetpb.Network.
+//
+// Version 1 had no turns, signals, layers and source. A reader of it would drive
+// forbidden turns, so files of version 2 are not for it.
+const (
+	savedMagic   = "CFROADS"
+	savedVersion = '2'
+)
+
+// savedHead is how long magic and version are.
+const savedHead = len(savedMagic) + 1
+
+// maySaved reports whether a version can be read.
+func maySaved(version byte) bool { return version == '1' || version == savedVersion }
 
 // maxSavedBytes bounds a saved network after decompression: about 5 million roads.
 const maxSavedBytes = 1 << 30
+
+const formatSavedName = "saved network"
 
 // Save writes a network to one compact file that Import reads back, in place of what
 // was there; a crash leaves the old file or the new one. Positions are rounded to
@@ -50,11 +64,14 @@ func writeSaved(w io.Writer, n *Network) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(enc.EncodeAll(body, []byte(savedMagic)))
+	_, err = w.Write(enc.EncodeAll(body, append([]byte(savedMagic), savedVersion)))
 	return errors.Join(err, enc.Close())
 }
 
-func readSaved(name string, r io.Reader) (*Network, *Report, error) {
+func readSaved(name string, r io.Reader, version byte) (*Network, *Report, error) {
+	if !maySaved(version) {
+		return nil, nil, fmt.Errorf("%s: saved in version %q of the format: want 1 to %c: import it with a newer CityFlow", name, version, savedVersion)
+	}
 	n, err := decodeSaved(r)
 	if err != nil {
 		return nil, nil, damaged(name, err)
@@ -62,13 +79,13 @@ func readSaved(name string, r io.Reader) (*Network, *Report, error) {
 	if len(n.Roads) == 0 {
 		return nil, nil, fmt.Errorf("%s: the saved network holds no road: import one and save it again", name)
 	}
-	rep := &Report{Format: "saved network", Rows: len(n.Roads)}
+	rep := &Report{Format: formatSavedName, Rows: len(n.Roads)}
 	rep.inspect(n)
 	return n, rep, nil
 }
 
 func decodeSaved(r io.Reader) (*Network, error) {
-	if _, err := io.CopyN(io.Discard, r, int64(len(savedMagic))); err != nil {
+	if _, err := io.CopyN(io.Discard, r, int64(savedHead)); err != nil {
 		return nil, err
 	}
 	dec, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxSavedBytes))

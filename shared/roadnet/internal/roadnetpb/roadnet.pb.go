@@ -49,10 +49,19 @@ type Network struct {
 	RoadParts  []uint32 `protobuf:"varint,14,rep,packed,name=road_parts,json=roadParts,proto3" json:"road_parts,omitempty"`
 	PartPoints []uint32 `protobuf:"varint,15,rep,packed,name=part_points,json=partPoints,proto3" json:"part_points,omitempty"`
 	// Points in 1e-7 degree, each as the difference to the one before; the first to 0.
-	PointLat      []int64  `protobuf:"zigzag64,16,rep,packed,name=point_lat,json=pointLat,proto3" json:"point_lat,omitempty"`
-	PointLng      []int64  `protobuf:"zigzag64,17,rep,packed,name=point_lng,json=pointLng,proto3" json:"point_lng,omitempty"`
-	Labels        []string `protobuf:"bytes,18,rep,name=labels,proto3" json:"labels,omitempty"`
-	Classes       []string `protobuf:"bytes,19,rep,name=classes,proto3" json:"classes,omitempty"`
+	PointLat []int64  `protobuf:"zigzag64,16,rep,packed,name=point_lat,json=pointLat,proto3" json:"point_lat,omitempty"`
+	PointLng []int64  `protobuf:"zigzag64,17,rep,packed,name=point_lng,json=pointLng,proto3" json:"point_lng,omitempty"`
+	Labels   []string `protobuf:"bytes,18,rep,name=labels,proto3" json:"labels,omitempty"`
+	Classes  []string `protobuf:"bytes,19,rep,name=classes,proto3" json:"classes,omitempty"`
+	// Since version 2 of the file.
+	// How high a road runs over (or, negative, under) the others; empty: all at 0.
+	RoadLayer []int32 `protobuf:"zigzag32,20,rep,packed,name=road_layer,json=roadLayer,proto3" json:"road_layer,omitempty"`
+	// Turns that are forbidden: entry i is from road turn_from[i] into road turn_to[i].
+	TurnFrom []uint32 `protobuf:"varint,21,rep,packed,name=turn_from,json=turnFrom,proto3" json:"turn_from,omitempty"`
+	TurnTo   []uint32 `protobuf:"varint,22,rep,packed,name=turn_to,json=turnTo,proto3" json:"turn_to,omitempty"`
+	// Indexes into node_ids of junctions with traffic signals, rising.
+	Signals       []uint32 `protobuf:"varint,23,rep,packed,name=signals,proto3" json:"signals,omitempty"`
+	Source        *Source  `protobuf:"bytes,24,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,11 +229,132 @@ func (x *Network) GetClasses() []string {
 	return nil
 }
 
+func (x *Network) GetRoadLayer() []int32 {
+	if x != nil {
+		return x.RoadLayer
+	}
+	return nil
+}
+
+func (x *Network) GetTurnFrom() []uint32 {
+	if x != nil {
+		return x.TurnFrom
+	}
+	return nil
+}
+
+func (x *Network) GetTurnTo() []uint32 {
+	if x != nil {
+		return x.TurnTo
+	}
+	return nil
+}
+
+func (x *Network) GetSignals() []uint32 {
+	if x != nil {
+		return x.Signals
+	}
+	return nil
+}
+
+func (x *Network) GetSource() *Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+// Source is the file that a network was imported from.
+type Source struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Format string                 `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
+	File   string                 `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	// Hexadecimal.
+	Sha256        string `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	Bytes         int64  `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Licence       string `protobuf:"bytes,5,opt,name=licence,proto3" json:"licence,omitempty"`
+	Country       string `protobuf:"bytes,6,opt,name=country,proto3" json:"country,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Source) Reset() {
+	*x = Source{}
+	mi := &file_cityflow_roadnet_v1_roadnet_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Source) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Source) ProtoMessage() {}
+
+func (x *Source) ProtoReflect() protoreflect.Message {
+	mi := &file_cityflow_roadnet_v1_roadnet_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Source.ProtoReflect.Descriptor instead.
+func (*Source) Descriptor() ([]byte, []int) {
+	return file_cityflow_roadnet_v1_roadnet_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Source) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *Source) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Source) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *Source) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Source) GetLicence() string {
+	if x != nil {
+		return x.Licence
+	}
+	return ""
+}
+
+func (x *Source) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
 var File_cityflow_roadnet_v1_roadnet_proto protoreflect.FileDescriptor
 
 const file_cityflow_roadnet_v1_roadnet_proto_rawDesc = "" +
 	"\n" +
-	"!cityflow/roadnet/v1/roadnet.proto\x12\x13cityflow.roadnet.v1\"\xc8\x04\n" +
+	"!cityflow/roadnet/v1/roadnet.proto\x12\x13cityflow.roadnet.v1\"\xec\x05\n" +
 	"\aNetwork\x12\x19\n" +
 	"\bnode_ids\x18\x01 \x03(\tR\anodeIds\x12\x19\n" +
 	"\bnode_lat\x18\x02 \x03(\x11R\anodeLat\x12\x19\n" +
@@ -249,7 +379,20 @@ const file_cityflow_roadnet_v1_roadnet_proto_rawDesc = "" +
 	"\tpoint_lat\x18\x10 \x03(\x12R\bpointLat\x12\x1b\n" +
 	"\tpoint_lng\x18\x11 \x03(\x12R\bpointLng\x12\x16\n" +
 	"\x06labels\x18\x12 \x03(\tR\x06labels\x12\x18\n" +
-	"\aclasses\x18\x13 \x03(\tR\aclassesB?Z=github.com/2zrhun/city-flow/shared/roadnet/internal/roadnetpbb\x06proto3"
+	"\aclasses\x18\x13 \x03(\tR\aclasses\x12\x1d\n" +
+	"\n" +
+	"road_layer\x18\x14 \x03(\x11R\troadLayer\x12\x1b\n" +
+	"\tturn_from\x18\x15 \x03(\rR\bturnFrom\x12\x17\n" +
+	"\aturn_to\x18\x16 \x03(\rR\x06turnTo\x12\x18\n" +
+	"\asignals\x18\x17 \x03(\rR\asignals\x123\n" +
+	"\x06source\x18\x18 \x01(\v2\x1b.cityflow.roadnet.v1.SourceR\x06source\"\x96\x01\n" +
+	"\x06Source\x12\x16\n" +
+	"\x06format\x18\x01 \x01(\tR\x06format\x12\x12\n" +
+	"\x04file\x18\x02 \x01(\tR\x04file\x12\x16\n" +
+	"\x06sha256\x18\x03 \x01(\tR\x06sha256\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x03R\x05bytes\x12\x18\n" +
+	"\alicence\x18\x05 \x01(\tR\alicence\x12\x18\n" +
+	"\acountry\x18\x06 \x01(\tR\acountryB?Z=github.com/2zrhun/city-flow/shared/roadnet/internal/roadnetpbb\x06proto3"
 
 var (
 	file_cityflow_roadnet_v1_roadnet_proto_rawDescOnce sync.Once
@@ -263,16 +406,18 @@ func file_cityflow_roadnet_v1_roadnet_proto_rawDescGZIP() []byte {
 	return file_cityflow_roadnet_v1_roadnet_proto_rawDescData
 }
 
-var file_cityflow_roadnet_v1_roadnet_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cityflow_roadnet_v1_roadnet_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cityflow_roadnet_v1_roadnet_proto_goTypes = []any{
 	(*Network)(nil), // 0: cityflow.roadnet.v1.Network
+	(*Source)(nil),  // 1: cityflow.roadnet.v1.Source
 }
 var file_cityflow_roadnet_v1_roadnet_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: cityflow.roadnet.v1.Network.source:type_name -> cityflow.roadnet.v1.Source
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_cityflow_roadnet_v1_roadnet_proto_init() }
@@ -286,7 +431,7 @@ func file_cityflow_roadnet_v1_roadnet_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cityflow_roadnet_v1_roadnet_proto_rawDesc), len(file_cityflow_roadnet_v1_roadnet_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

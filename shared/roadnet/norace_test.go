@@ -1,0 +1,5 @@
+//go:build !race
+
+package roadnet_test
+
+const raceEnabled = false
