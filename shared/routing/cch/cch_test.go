@@ -194,3 +194,35 @@ func TestWhatDoesNotFitIsAnError(t *testing.T) {
 		}
 	}
 }
+
+// Several beginnings and ends cost what the best pair costs.
+func TestAnchorsAreTheBestPair(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g, weights := routingtest.Draw(t)
+		m, err := shuffled(t, g).Customize(weights, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		anchors := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Anchor {
+			return Anchor{rapid.Int32Range(0, int32(g.Nodes()-1)).Draw(t, "node"), rapid.Uint32Range(0, 9).Draw(t, "cost")}
+		}), 0, 4)
+		from, to := anchors.Draw(t, "from"), anchors.Draw(t, "to")
+		q := m.NewQuery()
+		want := routing.Infinity
+		for _, a := range from {
+			for _, b := range to {
+				want = min(want, routing.Add(a.Cost+b.Cost, q.Cost(Ask{From: a.Node, To: b.Node})))
+			}
+		}
+		if got := q.CostBetween(from, to, 0); got != want {
+			t.Fatalf("%v to %v costs %d, want %d", from, to, got, want)
+		}
+		begin, end, ok := q.Ends()
+		if way := q.Way(nil); ok != (want < routing.Infinity) || ok && !g.Connected(way, begin, end) {
+			t.Fatalf("%v to %v: way %v from %d to %d, %v", from, to, way, begin, end, ok)
+		}
+		if c := compare(m).differs(0, 0); c != "" {
+			t.Fatal(c)
+		}
+	})
+}

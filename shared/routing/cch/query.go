@@ -13,9 +13,8 @@ type Query struct {
 	// The arc by which a rank was reached.
 	forthBy, backBy []int32
 	// meet is where the two halves of the way found last meet, none if none was.
-	meet     int32
-	from, to int32
-	stack    []step
+	meet  int32
+	stack []step
 }
 
 // NewQuery makes a query about the metric.
@@ -40,6 +39,9 @@ func (q *Query) Use(m *Metric) {
 	q.meet = none
 }
 
+// Version is that of the metric that the answers come from.
+func (q *Query) Version() uint64 { return q.m.version }
+
 // An Ask is a question: the best way from one node to another.
 type Ask struct {
 	From, To int32
@@ -52,12 +54,13 @@ type Ask struct {
 // it.
 func (q *Query) Cost(a Ask) routing.Weight {
 	h := q.m.h
-	q.from, q.to, q.meet = h.rank[a.From], h.rank[a.To], none
+	q.meet = none
 	best := a.Limit
 	if best == 0 || best > routing.Infinity {
 		best = routing.Infinity
 	}
-	x, y := q.from, q.to
+	from, to := h.rank[a.From], h.rank[a.To]
+	x, y := from, to
 	q.forth[x], q.back[y] = 0, 0
 	q.forthBy[x], q.backBy[y] = none, none
 	// Below the lowest common ancestor the two ways up have nothing in common.
@@ -75,7 +78,7 @@ func (q *Query) Cost(a Ask) routing.Weight {
 		q.climb(x, best)
 		q.climbBack(x, best)
 	}
-	q.forget()
+	q.forget(from, to)
 	if q.meet == none {
 		return routing.Infinity
 	}
@@ -125,12 +128,13 @@ func (q *Query) climbBack(x int32, best routing.Weight) int32 {
 	return heads[0]
 }
 
-// forget makes the query ready for the next question. The arcs stay, for Way.
-func (q *Query) forget() {
-	for x := q.from; x != none; x = q.m.h.parent(x) {
+// forget makes what lies above two ranks ready for the next question. The arcs stay,
+// for Way.
+func (q *Query) forget(from, to int32) {
+	for x := from; x != none; x = q.m.h.parent(x) {
 		q.forth[x] = routing.Infinity
 	}
-	for x := q.to; x != none; x = q.m.h.parent(x) {
+	for x := to; x != none; x = q.m.h.parent(x) {
 		q.back[x] = routing.Infinity
 	}
 }

@@ -16,11 +16,11 @@ func (q *Query) Way(way []int32) []int32 {
 	}
 	h := q.m.h
 	q.stack = q.stack[:0]
-	for x := q.meet; x != q.to; x = h.tail[q.backBy[x]] {
+	for x := q.meet; q.backBy[x] != none; x = h.tail[q.backBy[x]] {
 		q.stack = append(q.stack, step{q.backBy[x], false})
 	}
 	slices.Reverse(q.stack) // what is driven last lies lowest
-	for x := q.meet; x != q.from; x = h.tail[q.forthBy[x]] {
+	for x := q.meet; q.forthBy[x] != none; x = h.tail[q.forthBy[x]] {
 		q.stack = append(q.stack, step{q.forthBy[x], true})
 	}
 	for len(q.stack) > 0 {
