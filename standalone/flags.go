@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/2zrhun/city-flow/cloud/predictor"
 	"github.com/2zrhun/city-flow/shared/daemon"
 	"github.com/2zrhun/city-flow/shared/upkeep"
 )
@@ -26,6 +27,7 @@ func upFlags(set *daemon.Settings) []cli.Flag {
 	flags = append(flags, parisFlag(set))
 	flags = append(flags, replayFlags(set)...)
 	flags = append(flags, cityFlags(set)...)
+	flags = append(flags, forecastFlags(set)...)
 	flags = append(flags, upkeep.Flags(set)...)
 	return append(flags, accessFlags(set)...)
 }
@@ -56,6 +58,15 @@ func cityFlags(set *daemon.Settings) []cli.Flag {
 		&cli.IntFlag{Name: "city-roads", Value: 1000, Sources: set.Sources("city-roads"), Usage: "city: about how many `ROADS` to generate when no network was imported"},
 		&cli.DurationFlag{Name: "city-interval", Value: time.Minute, Sources: set.Sources("city-interval"), Usage: "city: how often each sensor reports"},
 		&cli.FloatFlag{Name: "city-demand", Value: 1, Sources: set.Sources("city-demand"), Usage: "city: number of trips, 1 being a usual day"},
+	}
+}
+
+func forecastFlags(set *daemon.Settings) []cli.Flag {
+	d := predictor.Default()
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "models", Value: d.Models, Sources: set.Sources("models"), Usage: "`NAMES` of the forecasting models that may speak, separated by commas, in the order in which they do before their errors are known"},
+		text(set, "holidays", d.Holidays, "`COUNTRY` whose public holidays are like Sundays: FR, or empty for none"),
+		&cli.BoolFlag{Name: "train", Value: !d.Training.Off, Sources: set.Sources("train"), Usage: "train the models every night"},
 	}
 }
 

@@ -41,6 +41,8 @@ func (f *folder) database() string { return filepath.Join(f.path, "cityflow.db")
 
 func (f *folder) buffer() string { return filepath.Join(f.path, "buffer") }
 
+func (f *folder) models() string { return filepath.Join(f.path, "models") }
+
 func (f *folder) cache() string { return filepath.Join(f.path, "cache") }
 
 func (f *folder) bookmark() string { return filepath.Join(f.path, "replay.json") }

@@ -121,9 +121,9 @@ func (h *house) openCollector() (err error) {
 func (h *house) openPredictor() (err error) {
 	cfg := predictor.Default()
 	cfg.Zone = h.cmd.String("tz")
-	h.services.predictor, err = predictor.New(cfg, predictor.Deps{
-		History: h.store, Forecasts: h.store, News: h.bus,
-	}, h.log, h.proc.Metrics)
+	cfg.Holidays, cfg.Models = h.cmd.String("holidays"), h.cmd.StringSlice("models")
+	cfg.Training.Off, cfg.Training.Dir = !h.cmd.Bool("train"), h.folder.models()
+	h.services.predictor, err = predictor.New(cfg, predictor.Deps{Store: h.store, News: h.bus}, h.log, h.proc.Metrics)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,14 @@
 package predictor
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/2zrhun/city-flow/cloud/predictor/internal/model"
+	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
 type metrics struct {
@@ -13,6 +19,53 @@ type metrics struct {
 	published prometheus.Counter
 	duration  prometheus.Histogram
 	lag       prometheus.Gauge
+	skill     skillMetrics
+	training  trainingMetrics
+}
+
+// skillMetrics say how well the models do. Their labels are bounded: models, horizons and
+// classes of roads.
+type skillMetrics struct {
+	mae, bias, coverage, served *prometheus.GaugeVec
+	skill                       *prometheus.GaugeVec
+}
+
+// show replaces what is shown.
+func (m *skillMetrics) show(skills []traffic.Skill) {
+	for i := range skills {
+		s := &skills[i]
+		labels := []string{s.Model, strconv.Itoa(s.HorizonMin), s.Group}
+		set(m.mae, s.MAE(), labels...)
+		set(m.bias, s.Bias(), labels...)
+		set(m.coverage, s.Coverage(), labels...)
+		set(m.skill, s.Persistence.Skill(), append(labels, model.PersistenceName)...)
+		set(m.skill, s.Profile.Skill(), append(labels, model.ProfileName)...)
+		served := 0.0
+		if s.Served {
+			served = 1
+		}
+		m.served.WithLabelValues(labels...).Set(served)
+	}
+}
+
+func set(g *prometheus.GaugeVec, v traffic.Value, labels ...string) {
+	if f, ok := v.Get(); ok {
+		g.WithLabelValues(labels...).Set(f)
+	}
+}
+
+func newSkillMetrics(f promauto.Factory) skillMetrics {
+	labels := []string{"model", "horizon_min", "group"}
+	gauge := func(name, help string, more ...string) *prometheus.GaugeVec {
+		return f.NewGaugeVec(prometheus.GaugeOpts{Name: "cityflow_predictor_forecast_" + name, Help: help}, append(slices.Clone(labels), more...))
+	}
+	return skillMetrics{
+		mae:      gauge("mae", "Mean absolute error of the congestion score (0 to 1) of about the last day."),
+		bias:     gauge("bias", "Mean of forecast minus measurement of about the last day."),
+		coverage: gauge("coverage", "Share of the 80 % intervals that held the truth, of about the last day: 0.8 is right."),
+		served:   gauge("served", "1 for the model that speaks for the group at this horizon."),
+		skill:    gauge("skill", "1 - error / the baseline's error on the same forecasts: above 0 is better than the baseline.", "baseline"),
+	}
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -30,6 +83,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "cityflow_predictor_cycles_repeated_total",
 			Help: "Cycles run again because readings of their time came late. Many of them: look for an edge with a bad uplink.",
 		}),
+		skill:    newSkillMetrics(f),
+		training: newTrainingMetrics(f),
 		failures: f.NewCounter(prometheus.CounterOpts{
 			Name: "cityflow_predictor_failures_total",
 			Help: "Attempts that ended because the store or the bus failed; they are repeated. If it grows, look at /readyz.",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/2zrhun/city-flow/cloud/predictor/internal/evaluate"
 	"github.com/2zrhun/city-flow/shared/bus"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -19,17 +20,26 @@ type News interface {
 	bus.Subscriber
 }
 
+// Store is the part of a store that the predictor uses.
+type Store interface {
+	History
+	Forecasts
+	Network
+	Evidence
+	Alarms
+}
+
 // Deps are the parts that a predictor works with.
 type Deps struct {
-	History   History
-	Forecasts Forecasts
-	News      News
+	Store Store
+	News  News
 }
 
 // A Predictor runs prediction cycles until it is stopped.
 type Predictor struct {
 	cfg     Config
 	cycles  *cycles
+	school  *school
 	history History
 	news    News
 	log     *slog.Logger
@@ -66,19 +76,33 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) (*P
 		log = slog.New(slog.DiscardHandler)
 	}
 	m := newMetrics(reg)
-	return &Predictor{
-		cfg: cfg,
-		cycles: &cycles{
-			cfg: cfg, zone: zone, metrics: m,
-			history: deps.History, forecasts: deps.Forecasts,
-		},
-		history: deps.History,
+	log = log.With("component", "predictor")
+	p := &Predictor{
+		cfg:     cfg,
+		history: deps.Store,
 		news:    deps.News,
-		log:     log.With("component", "predictor"),
+		log:     log,
 		metrics: m,
 		now:     time.Now,
 		failure: fmt.Errorf("has not read the store yet"),
-	}, nil
+	}
+	if p.school, err = newSchool(&p.cfg, deps.Store, log, &m.training); err != nil {
+		return nil, fmt.Errorf("predictor: %w", err)
+	}
+	p.cycles = newCycles(cfg, zone, deps.Store, log, m)
+	p.cycles.school = p.school
+	return p, nil
+}
+
+func newCycles(cfg Config, zone *time.Location, s Store, log *slog.Logger, m *metrics) *cycles {
+	c := &cycles{
+		cfg: cfg, zone: zone, metrics: m,
+		history: s, forecasts: s, evidence: s,
+		city: newCity(&cfg, s), memory: newMemory(&cfg), board: evaluate.New(boardConfig(&cfg)),
+		alarms: newAlarms(&cfg, s),
+	}
+	c.speakers = newSpeakers(&c.cfg, log)
+	return c
 }
 
 // Ready is nil when the last attempt to read and write the store succeeded.
@@ -91,9 +115,12 @@ func (p *Predictor) Ready(context.Context) error {
 	return nil
 }
 
-// Run predicts until ctx ends, and then returns nil. It survives the store and the
-// bus.
+// Run predicts, and trains beside that, until ctx ends, and then returns nil. It survives
+// the store and the bus.
 func (p *Predictor) Run(ctx context.Context) error {
+	var training sync.WaitGroup
+	defer training.Wait()
+	training.Go(func() { p.school.run(ctx) })
 	r := newRounds(p)
 	defer r.stop()
 	for ctx.Err() == nil {
@@ -122,15 +149,23 @@ func (p *Predictor) note(ctx context.Context, err error) {
 	}
 }
 
-// announce publishes the newest cycle, which may be of no interest to anybody.
-func (p *Predictor) announce(ctx context.Context, newest []traffic.Prediction) {
-	if len(newest) == 0 {
-		return
+// announce publishes the newest cycle and what changed about alerts, either of which may
+// be of no interest to anybody.
+func (p *Predictor) announce(ctx context.Context, newest []traffic.Prediction, alerts []traffic.Alert) {
+	if len(newest) > 0 && p.publish(ctx, bus.Event{Topic: bus.TopicPredictions, Predictions: newest}) {
+		p.metrics.published.Inc()
 	}
-	if err := p.news.Publish(ctx, bus.Event{Topic: bus.TopicPredictions, Predictions: newest}); err != nil {
+	if len(alerts) > 0 {
+		p.publish(ctx, bus.Event{Topic: bus.TopicAlerts, Alerts: alerts})
+	}
+}
+
+// publish is false when the bus did not take it; the store has it.
+func (p *Predictor) publish(ctx context.Context, e bus.Event) bool {
+	if err := p.news.Publish(ctx, e); err != nil {
 		p.metrics.failures.Inc()
-		p.log.Debug("cycle not announced", "err", err)
-		return
+		p.log.Debug("not announced", "topic", e.Topic, "err", err)
+		return false
 	}
-	p.metrics.published.Inc()
+	return true
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"github.com/2zrhun/city-flow/cloud/predictor/internal/model"
 	"github.com/2zrhun/city-flow/shared/bus/inproc"
 	"github.com/2zrhun/city-flow/shared/score"
 	"github.com/2zrhun/city-flow/shared/store"
@@ -26,13 +27,23 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A bench is a predictor on a real store, driven by hand.
 type bench struct {
-	tb testing.TB
-	db *sqlite.Store
+	tb  testing.TB
+	db  *sqlite.Store
+	cfg Config
 	*Predictor
 	r *rounds
 }
 
-func newBench(tb testing.TB) *bench {
+func newBench(tb testing.TB) *bench { return newBenchWith(tb, seedOnly()) }
+
+// seedOnly lets ewma-lr-v2 speak alone, so that its formula says what comes out.
+func seedOnly() Config {
+	cfg := Default()
+	cfg.Models = []string{model.EWMALR}
+	return cfg
+}
+
+func newBenchWith(tb testing.TB, cfg Config) *bench {
 	tb.Helper()
 	db, err := sqlite.Open(tb.Context(), filepath.Join(tb.TempDir(), "city.db"), nil)
 	if err != nil {
@@ -43,7 +54,7 @@ func newBench(tb testing.TB) *bench {
 			tb.Error(err)
 		}
 	})
-	b := &bench{tb: tb, db: db}
+	b := &bench{tb: tb, db: db, cfg: cfg}
 	b.restart()
 	return b
 }
@@ -51,7 +62,7 @@ func newBench(tb testing.TB) *bench {
 // restart makes a new predictor on the same store, as a new process would.
 func (b *bench) restart() {
 	b.tb.Helper()
-	p, err := New(Default(), Deps{History: b.db, Forecasts: b.db, News: inproc.New()}, nil, prometheus.NewRegistry())
+	p, err := New(b.cfg, Deps{Store: b.db, News: inproc.New()}, nil, prometheus.NewRegistry())
 	if err != nil {
 		b.tb.Fatal(err)
 	}
@@ -118,9 +129,9 @@ func speed(road string, at time.Time, kmh float64) traffic.Reading {
 	return traffic.Reading{At: at, Sensor: traffic.SensorID(road), Road: traffic.RoadID(road), Speed: traffic.Some(kmh)}
 }
 
-// city makes readings of several roads over some hours in order of time, with
+// randomCity makes readings of several roads over some hours in order of time, with
 // different quantities, gaps and paces.
-func city(seed uint64, roads int, hours int) []traffic.Reading {
+func randomCity(seed uint64, roads int, hours int) []traffic.Reading {
 	r := rand.New(rand.NewPCG(seed, 1))
 	var out []traffic.Reading
 	for t := day; t.Before(day.Add(time.Duration(hours) * time.Hour)); t = t.Add(time.Minute) {
@@ -221,7 +232,7 @@ func checkTable(t *testing.T, got []traffic.Prediction, want map[string]float64)
 // moments and restarts in between. The table is always the same, and what the
 // formula says.
 func TestSameAtAnySpeed(t *testing.T) {
-	rs := city(7, 6, 9)
+	rs := randomCity(7, 6, 9)
 	want := expected(rs, mustZone(t))
 	var first []traffic.Prediction
 	for run := range 5 {
@@ -256,7 +267,7 @@ func TestSameAtAnySpeed(t *testing.T) {
 
 // TestSameWhenSlightlyOutOfOrder mixes the arrival of readings as several uplinks do.
 func TestSameWhenSlightlyOutOfOrder(t *testing.T) {
-	rs := city(8, 5, 6)
+	rs := randomCity(8, 5, 6)
 	want := expected(rs, mustZone(t))
 	b := newBench(t)
 	r := rand.New(rand.NewPCG(9, 9))
@@ -403,7 +414,7 @@ func TestWatermarkIsCapped(t *testing.T) {
 // TestStoreFailsInBetween: a store that refuses every third write, also halfway through
 // catching up, leaves no hole and no cycle twice in one write.
 func TestStoreFailsInBetween(t *testing.T) {
-	rs := city(11, 12, 24)
+	rs := randomCity(11, 12, 24)
 	b := newBench(t)
 	b.cycles.forecasts = &refusing{Forecasts: b.db, tb: t}
 	b.add(rs...)

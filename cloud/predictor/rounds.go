@@ -120,7 +120,7 @@ func (r *rounds) bounded(ctx context.Context, do func(context.Context) (more boo
 			return err
 		}
 		if !more || time.Since(r.announced) >= announceEvery {
-			r.p.announce(ctx, r.p.cycles.takeNewest())
+			r.p.announce(ctx, r.p.cycles.takeNewest(), r.p.cycles.alarms.takeUntold())
 			r.announced = time.Now()
 		}
 	}

@@ -106,7 +106,7 @@ func inBubbleWith(t *testing.T, hear func(*inproc.Bus) News, test func(t *testin
 		}
 		r := &recorder{Store: db, began: time.Now()}
 		news := inproc.New()
-		p, err := New(Default(), Deps{History: r, Forecasts: r, News: hear(news)}, nil, prometheus.NewRegistry())
+		p, err := New(seedOnly(), Deps{Store: r, News: hear(news)}, nil, prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}
