@@ -26,7 +26,7 @@ func exportFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.TimestampFlag{Name: "from", Config: bound, Usage: "`TIME` of the first rows, 2026-03-02T08:00:00Z or 2026-03-02 (UTC); everything before --to when left out"},
 		&cli.TimestampFlag{Name: "to", Config: bound, Usage: "`TIME` before which rows end; everything from --from on when left out"},
-		&cli.StringFlag{Name: "format", Usage: "csv, ndjson or parquet; by the name of --out when left out, else csv"},
+		&cli.StringFlag{Name: "format", Usage: "csv, ndjson, geojson or parquet; by the name of --out when left out, else csv"},
 		&cli.StringFlag{Name: "out", Value: "-", TakesFile: true, Usage: "`FILE` to write; - is standard output"},
 	}
 }

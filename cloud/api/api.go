@@ -123,6 +123,7 @@ func (c *Config) stream() live.Config {
 type Store interface {
 	store.RoadReader
 	store.ReadingReader
+	store.ReadingScanner
 	store.ForecastReader
 	store.AdviceReader
 	store.RejectedReader

@@ -33,6 +33,8 @@ func FuzzRequests(f *testing.F) {
 		{"GET", "/api/rejected"},
 		{"GET", "/api/gaps"},
 		{"GET", "/api/sensors"},
+		{"GET", "/api/export/readings"},
+		{"GET", "/api/export/predictions"},
 		{"GET", "/api/openapi.json"},
 		{"GET", "/ws/live"},
 		{"POST", "/api/auth/refresh"},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -30,6 +31,9 @@ func TestWhoMayAskWhat(t *testing.T) {
 		"GET /api/edges": operator, "POST /api/edges": admin, "POST /api/edges/{edge_id}/revoke": admin,
 		"POST /api/edges/enrol": open, "POST /api/edges/renew": open, "GET /api/edges/crl": open,
 	}
+	maps.Copy(needs, map[string]string{
+		"GET /api/export/readings": viewer, "GET /api/export/predictions": viewer,
+	})
 	a, tokens := withUsers(t)
 	for _, route := range a.server.Routes() {
 		need, known := needs[route]
@@ -60,6 +64,12 @@ func TestWhoMayAskWhat(t *testing.T) {
 // withUsers is an API with a token for each role.
 func withUsers(t *testing.T) (*API, map[store.Role]string) {
 	t.Helper()
+	return withUsersOn(t, func(db *sqlite.Store) Store { return db })
+}
+
+// withUsersOn is one whose store is a database in some disguise.
+func withUsersOn(t *testing.T, disguise func(*sqlite.Store) Store) (*API, map[store.Role]string) {
+	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +78,7 @@ func withUsers(t *testing.T) (*API, map[store.Role]string) {
 	t.Cleanup(func() { db.Close(); news.Close() })
 	cfg := Default()
 	cfg.TokenKey, cfg.OpenMetrics = make([]byte, 32), false
-	a, err := New(cfg, Parts{Store: db, Bus: news, Metrics: prometheus.NewRegistry()}, nil, nil)
+	a, err := New(cfg, Parts{Store: disguise(db), Bus: news, Metrics: prometheus.NewRegistry()}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

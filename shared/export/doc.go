@@ -1,5 +1,5 @@
-// Package export writes what is stored as files that other programs read: CSV, NDJSON
-// and Parquet.
+// Package export writes what is stored as files that other programs read: CSV, NDJSON,
+// GeoJSON and Parquet.
 //
 // It promises that a window has the same rows in every format, in the same order and
 // with the same names; that values come out as they were stored, absent ones as empty

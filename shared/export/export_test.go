@@ -98,6 +98,7 @@ func TestEveryFormatHoldsTheReadings(t *testing.T) {
 		same(t, "Parquet", back, want)
 		same(t, "CSV", readCSV(t, write(t, export.CSV, want)), want)
 		same(t, "NDJSON", readNDJSON(t, write(t, export.NDJSON, want)), want)
+		same(t, "GeoJSON", readNDJSON(t, properties(t, write(t, export.GeoJSON, want))), want)
 	})
 }
 
@@ -174,10 +175,51 @@ func readNDJSON(t *rapid.T, p []byte) (out []traffic.Reading) {
 	return out
 }
 
+// properties are those of all features, one a line.
+func properties(t interface{ Fatal(...any) }, p []byte) []byte {
+	var c struct {
+		Type     string
+		Features []struct {
+			Type       string
+			Properties json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(p, &c); err != nil || c.Type != "FeatureCollection" {
+		t.Fatal(fmt.Sprintf("%v in %s", err, p))
+	}
+	var lines []byte
+	for _, f := range c.Features {
+		lines = append(append(lines, f.Properties...), '\n')
+	}
+	return lines
+}
+
+// Only the roads that are wanted come, each at its place.
+func TestSomeRoadsOnTheMap(t *testing.T) {
+	s := &shelf{readings: []traffic.Reading{{Road: "a"}, {Road: "b"}, {Road: "c", Speed: traffic.Some(5)}}}
+	win := export.Window{
+		Keep:   func(id traffic.RoadID) bool { return id != "a" },
+		Places: func(id traffic.RoadID) (traffic.Point, bool) { return traffic.Point{Lat: 48.5, Lng: 2.25}, id == "c" },
+	}
+	var out bytes.Buffer
+	n, err := export.Readings(t.Context(), &out, export.GeoJSON, s, win)
+	const want = `{"type":"FeatureCollection","features":[
+{"type":"Feature","geometry":null,"properties":{"ts":"0001-01-01T00:00:00Z","sensor_id":"","road_id":"b","quality":0}}
+,{"type":"Feature","geometry":{"type":"Point","coordinates":[2.25,48.5]},"properties":{"ts":"0001-01-01T00:00:00Z","sensor_id":"","road_id":"c","speed_kmh":5,"quality":0}}
+]}
+`
+	if err != nil || n != 2 || out.String() != want {
+		t.Errorf("%d rows, %v:\n%s", n, err, out.String())
+	}
+}
+
 // A table without rows still says what its columns are.
 func TestEmpty(t *testing.T) {
 	if got := string(write(t, export.CSV, nil)); got != "ts,sensor_id,road_id,speed_kmh,flow_rate,occupancy,congestion_score,quality,edge_id\n" {
 		t.Errorf("CSV %q", got)
+	}
+	if lines := properties(t, write(t, export.GeoJSON, nil)); len(lines) > 0 {
+		t.Errorf("features of nothing: %s", lines)
 	}
 	p := write(t, export.Parquet, nil)
 	if err := export.ReadParquet(bytes.NewReader(p), int64(len(p)), func([]traffic.Reading) error { return errors.New("a piece") }); err != nil {
@@ -204,7 +246,7 @@ func TestPredictions(t *testing.T) {
 			t.Errorf("CSV: %.300s", out.String())
 		}
 	}
-	if len(seen) != 6 || seen[1] != len(s.predictions) {
+	if len(seen) != 8 || seen[1] != len(s.predictions) {
 		t.Errorf("progress %v, want two steps for each format", seen)
 	}
 }

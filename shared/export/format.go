@@ -22,12 +22,15 @@ const (
 	CSV Format = "csv"
 	// NDJSON is one JSON object a line. That of readings is what sensors send too.
 	NDJSON Format = "ndjson"
+	// GeoJSON is one FeatureCollection (RFC 7946): a row's columns are the properties of
+	// its feature, whose geometry is the place of the road, or null.
+	GeoJSON Format = "geojson"
 	// Parquet is compressed with zstd.
 	Parquet Format = "parquet"
 )
 
 // Formats lists them.
-func Formats() []Format { return []Format{CSV, NDJSON, Parquet} }
+func Formats() []Format { return []Format{CSV, NDJSON, GeoJSON, Parquet} }
 
 // ParseFormat returns the format of a name, or an error that lists those that exist.
 func ParseFormat(name string) (Format, error) {
@@ -44,6 +47,8 @@ func (f Format) ContentType() string {
 		return "text/csv; charset=utf-8"
 	case NDJSON:
 		return "application/x-ndjson"
+	case GeoJSON:
+		return "application/geo+json"
 	default:
 		return "application/vnd.apache.parquet"
 	}
@@ -60,7 +65,7 @@ type table[T any] interface {
 	close() error
 }
 
-func newTable[T any](w io.Writer, f Format) (table[T], error) {
+func newTable[T located](w io.Writer, f Format, places Places) (table[T], error) {
 	switch f {
 	case CSV:
 		c := csv.NewWriter(w)
@@ -72,6 +77,8 @@ func newTable[T any](w io.Writer, f Format) (table[T], error) {
 	case NDJSON:
 		buffered := bufio.NewWriterSize(w, 64<<10)
 		return ndjsonTable[T]{buffered, json.NewEncoder(buffered)}, nil
+	case GeoJSON:
+		return newGeoJSON[T](w, places), nil
 	case Parquet:
 		return parquetTable[T]{parquet.NewGenericWriter[T](w, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(rowGroup))}, nil
 	}

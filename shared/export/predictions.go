@@ -24,22 +24,30 @@ type prediction struct {
 	Upper      *float64  `csv:"upper" json:"upper,omitempty" parquet:"upper,optional"`
 }
 
+// Forecasts lists predictions a page at a time, as every store does.
+type Forecasts interface {
+	Predictions(ctx context.Context, q store.PredictionQuery) ([]traffic.Prediction, store.Cursor, error)
+}
+
 // Predictions writes the predictions whose At is in a window, newest first, and returns
 // how many there were. On an error w holds the beginning of a file and no end.
-func Predictions(ctx context.Context, w io.Writer, f Format, from store.ForecastReader, win Window) (rows int, err error) {
-	t, err := newTable[prediction](w, f)
+func Predictions(ctx context.Context, w io.Writer, f Format, from Forecasts, win Window) (rows int, err error) {
+	t, err := newTable[prediction](w, f, win.Places)
 	if err != nil {
 		return 0, err
 	}
+	piece := make([]prediction, 0, store.ScanPiece)
 	q := store.PredictionQuery{From: win.From, To: win.To, Page: store.Page{Limit: store.ScanPiece}}
 	for {
 		ps, next, err := from.Predictions(ctx, q)
 		if err != nil {
 			return rows, fmt.Errorf("export predictions: %w", err)
 		}
-		piece := make([]prediction, len(ps))
+		piece = piece[:0]
 		for i := range ps {
-			piece[i] = predictionOf(&ps[i])
+			if win.wants(ps[i].Road) {
+				piece = append(piece, predictionOf(&ps[i]))
+			}
 		}
 		rows += len(piece)
 		if err := t.write(piece); err != nil {

@@ -17,6 +17,10 @@ import (
 type Window struct {
 	// From and To bound the rows' times, half open; zero is open.
 	From, To time.Time
+	// Keep, where set, says of which roads rows are wanted.
+	Keep func(traffic.RoadID) bool
+	// Places gives GeoJSON its points; nil knows none.
+	Places Places
 	// Progress, where set, is called with the number of rows written so far.
 	Progress func(rows int)
 }
@@ -66,7 +70,7 @@ func value(p *float64) traffic.Value {
 // Readings writes the readings of a window in the order of time and sensor, and returns
 // how many there were. On an error w holds the beginning of a file and no end.
 func Readings(ctx context.Context, w io.Writer, f Format, from store.ReadingScanner, win Window) (rows int, err error) {
-	t, err := newTable[reading](w, f)
+	t, err := newTable[reading](w, f, win.Places)
 	if err != nil {
 		return 0, err
 	}
@@ -74,7 +78,9 @@ func Readings(ctx context.Context, w io.Writer, f Format, from store.ReadingScan
 	err = from.ScanReadings(ctx, win.From, win.To, func(rs []traffic.Reading) error {
 		piece = piece[:0]
 		for i := range rs {
-			piece = append(piece, rowOf(&rs[i]))
+			if win.wants(rs[i].Road) {
+				piece = append(piece, rowOf(&rs[i]))
+			}
 		}
 		rows += len(piece)
 		if err := t.write(piece); err != nil {
@@ -88,6 +94,8 @@ func Readings(ctx context.Context, w io.Writer, f Format, from store.ReadingScan
 	}
 	return rows, t.close()
 }
+
+func (w *Window) wants(id traffic.RoadID) bool { return w.Keep == nil || w.Keep(id) }
 
 func (w *Window) report(rows int) {
 	if w.Progress != nil {

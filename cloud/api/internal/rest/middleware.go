@@ -60,7 +60,7 @@ func (s *Server) observe(c *gin.Context) {
 	}
 	status := c.Writer.Status()
 	s.metrics.requests.WithLabelValues(c.Request.Method, route, strconv.Itoa(status)).Inc()
-	if route != streamPath {
+	if !endless(route) {
 		s.metrics.duration.WithLabelValues(route).Observe(took.Seconds())
 	}
 	level := slog.LevelDebug
@@ -114,13 +114,18 @@ func contentPolicy(more []string) string {
 // bound gives the request a deadline and its body a size.
 func bound(c *gin.Context) {
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
-	if c.FullPath() == streamPath {
-		return // a stream ends when its client leaves
+	if endless(c.FullPath()) {
+		return // it ends when its client leaves
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
 	c.Next()
+}
+
+// endless reports whether a route answers for as long as its client listens.
+func endless(route string) bool {
+	return route == streamPath || strings.HasPrefix(route, exportPath)
 }
 
 // require lets only those in who may do what needs role.

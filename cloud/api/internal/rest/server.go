@@ -40,6 +40,7 @@ const (
 type Store interface {
 	Readings(ctx context.Context, q store.ReadingQuery) ([]traffic.Reading, store.Cursor, error)
 	Buckets(ctx context.Context, q store.BucketQuery) ([]traffic.Bucket, error)
+	store.ReadingScanner
 	Predictions(ctx context.Context, q store.PredictionQuery) ([]traffic.Prediction, store.Cursor, error)
 	store.AdviceReader
 	store.RejectedReader
@@ -99,6 +100,7 @@ type Server struct {
 	perUser *limit.Limiter
 	perEdge *limit.Limiter
 	network featureCache
+	exports exports
 	engine  *gin.Engine
 	handler http.Handler
 }
@@ -141,7 +143,8 @@ func New(cfg Config, parts Parts, log *slog.Logger, reg prometheus.Registerer) (
 	}
 	s := &Server{
 		cfg: cfg, parts: parts, log: log.With("component", "rest"), metrics: newMetrics(reg),
-		policy: contentPolicy(cfg.MapSources), perIP: perIP, perUser: perUser, perEdge: perEdge,
+		exports: newExports(reg),
+		policy:  contentPolicy(cfg.MapSources), perIP: perIP, perUser: perUser, perEdge: perEdge,
 	}
 	if err := s.build(); err != nil {
 		return nil, err
@@ -232,6 +235,8 @@ func (s *Server) routes() []route {
 		{"POST", "/api/edges/enrol", edge, s.enrolEdge},
 		{"POST", "/api/edges/renew", edge, s.renewEdge},
 		{"GET", "/api/edges/crl", []gin.HandlerFunc{s.limited(s.perUser, "api")}, s.revocationList},
+		{"GET", exportPath + "readings", viewer, s.exportReadings},
+		{"GET", exportPath + "predictions", viewer, s.exportPredictions},
 		{"GET", streamPath, viewer, s.stream},
 		{"GET", "/api/openapi.json", open, s.openAPI},
 		{"GET", "/api/docs", open, s.docs},
