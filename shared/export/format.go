@@ -11,6 +11,7 @@ import (
 
 	"github.com/jszwec/csvutil"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
 )
 
 // A Format is how rows are written.
@@ -56,7 +57,10 @@ func (f Format) ContentType() string {
 
 // rowGroup is how many rows of a Parquet file are collected in memory and compressed
 // together.
-const rowGroup = 50_000
+const rowGroup = 20_000
+
+// pageBuffer is how many bytes of a column become one page.
+const pageBuffer = 64 << 10
 
 // A table takes rows of one kind.
 type table[T any] interface {
@@ -80,7 +84,8 @@ func newTable[T located](w io.Writer, f Format, places Places) (table[T], error)
 	case GeoJSON:
 		return newGeoJSON[T](w, places), nil
 	case Parquet:
-		return parquetTable[T]{parquet.NewGenericWriter[T](w, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(rowGroup))}, nil
+		return parquetTable[T]{parquet.NewGenericWriter[T](w, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+			parquet.MaxRowsPerRowGroup(rowGroup), parquet.PageBufferSize(pageBuffer), parquet.WriteBufferSize(pageBuffer))}, nil
 	}
 	_, err := ParseFormat(string(f))
 	return nil, err

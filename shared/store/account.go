@@ -24,6 +24,8 @@ type User struct {
 	PasswordHash         string
 	Role                 Role
 	CreatedAt, UpdatedAt time.Time
+	// DisabledAt is when the user was shut out; zero while it may log in.
+	DisabledAt time.Time
 }
 
 // A RefreshToken lets a client get a new access token. Only the hash is stored.

@@ -41,6 +41,8 @@ type Store interface {
 	GapReader
 	Maintainer
 	Accounts
+	Users
+	Keys
 	Edges
 	SensorWriter
 	SensorReader

@@ -40,22 +40,27 @@ func (s *Store) UserByID(ctx context.Context, id int64) (store.User, error) {
 	return s.user(ctx, new(query).add(userQuery+`WHERE id = ?`, id))
 }
 
-const userQuery = `SELECT id, email, password, role, created_at, updated_at FROM users `
+const userQuery = `SELECT id, email, password, role, created_at, updated_at, disabled_at FROM users `
 
 func (s *Store) user(ctx context.Context, sel *query) (store.User, error) {
 	var u store.User
 	found := false
 	err := s.each(ctx, "find user", sel, func(rows *sql.Rows) error {
-		var created, updated int64
 		found = true
-		err := rows.Scan(&u.ID, &u.Email, &u.PasswordHash, &u.Role, &created, &updated)
-		u.CreatedAt, u.UpdatedAt = row.Time(created), row.Time(updated)
-		return err
+		return scanUser(rows, &u)
 	})
 	if err == nil && !found {
 		err = fmt.Errorf("find user: %w", store.ErrNotFound)
 	}
 	return u, err
+}
+
+func scanUser(rows *sql.Rows, u *store.User) error {
+	var created, updated int64
+	var disabled sql.NullInt64
+	err := rows.Scan(&u.ID, &u.Email, &u.PasswordHash, &u.Role, &created, &updated, &disabled)
+	u.CreatedAt, u.UpdatedAt, u.DisabledAt = row.Time(created), row.Time(updated), timeOrZero(disabled)
+	return err
 }
 
 // CountUsers is how many users exist.

@@ -15,10 +15,11 @@ import (
 const readingColumns = `r.ts, r.sensor_id, r.road_id, r.speed_kmh, r.flow_rate, r.occupancy, r.score, r.quality, r.edge_id`
 
 func scanReading(rows *sql.Rows, r *traffic.Reading) error {
-	var ts int64
-	err := rows.Scan(&ts, &r.Sensor, &r.Road, (*value)(&r.Speed), (*value)(&r.Flow), (*value)(&r.Occupancy),
-		(*value)(&r.Score), &r.Quality, &r.Edge)
-	r.At = row.Time(ts)
+	// Plain types, because database/sql takes ours through reflection and decimal digits.
+	var ts, quality int64
+	err := rows.Scan(&ts, (*string)(&r.Sensor), (*string)(&r.Road), (*value)(&r.Speed), (*value)(&r.Flow), (*value)(&r.Occupancy),
+		(*value)(&r.Score), &quality, (*string)(&r.Edge))
+	r.At, r.Quality = row.Time(ts), traffic.Quality(quality)
 	return err
 }
 

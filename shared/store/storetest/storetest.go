@@ -101,6 +101,8 @@ func Test(t *testing.T, b Backend) {
 		{"ReroutesExpire", onStore(testReroutesExpire)},
 		{"ReroutePages", onStore(testReroutePages)},
 		{"Users", onStore(testUsers)},
+		{"UserCare", onStore(testUserCare)},
+		{"Keys", onStore(testKeys)},
 		{"RefreshTokens", onStore(testRefreshTokens)},
 		{"RefreshRace", onStore(testRefreshRace)},
 		{"EdgeLife", onStore(testEdgeLife)},

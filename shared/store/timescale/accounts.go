@@ -41,22 +41,27 @@ func (s *Store) UserByID(ctx context.Context, id int64) (store.User, error) {
 	return s.user(ctx, new(query).add(userQuery+`WHERE id = ?`, id))
 }
 
-const userQuery = `SELECT id, email, password, role, created_at, updated_at FROM users `
+const userQuery = `SELECT id, email, password, role, created_at, updated_at, disabled_at FROM users `
 
 func (s *Store) user(ctx context.Context, sel *query) (store.User, error) {
 	var u store.User
 	found := false
 	err := s.each(ctx, "find user", sel, func(rows pgx.Rows) error {
 		found = true
-		var role string
-		err := rows.Scan(&u.ID, &u.Email, &u.PasswordHash, &role, &u.CreatedAt, &u.UpdatedAt)
-		u.Role, u.CreatedAt, u.UpdatedAt = store.Role(role), u.CreatedAt.UTC(), u.UpdatedAt.UTC()
-		return err
+		return scanUser(rows, &u)
 	})
 	if err == nil && !found {
 		err = fmt.Errorf("find user: %w", store.ErrNotFound)
 	}
 	return u, err
+}
+
+func scanUser(rows pgx.Rows, u *store.User) error {
+	var role string
+	var disabled *time.Time
+	err := rows.Scan(&u.ID, &u.Email, &u.PasswordHash, &role, &u.CreatedAt, &u.UpdatedAt, &disabled)
+	u.Role, u.CreatedAt, u.UpdatedAt, u.DisabledAt = store.Role(role), u.CreatedAt.UTC(), u.UpdatedAt.UTC(), timeOrZero(disabled)
+	return err
 }
 
 // CountUsers is how many users exist.

@@ -5,7 +5,7 @@ import (
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
-// Pieces collects the rows of a scan and hands them on in pieces.
+// Pieces collects the rows of a scan and hands them on in pieces, all in the same memory.
 type Pieces struct {
 	Each  func([]traffic.Reading) error
 	piece []traffic.Reading
@@ -29,6 +29,7 @@ func (p *Pieces) Flush() error {
 		return nil
 	}
 	err := p.Each(p.piece)
-	p.piece = nil
+	clear(p.piece) // lets go of the strings
+	p.piece = p.piece[:0]
 	return err
 }
