@@ -130,6 +130,8 @@ type Store interface {
 	store.GapReader
 	store.SensorReader
 	store.Accounts
+	store.Users
+	store.Keys
 	store.Edges
 	Ping(ctx context.Context) error
 }
@@ -201,7 +203,7 @@ func (a *API) build(log *slog.Logger, reg prometheus.Registerer) (err error) {
 	a.edges = enrolment.New(a.parts.Store, a.parts.EdgeCA, time.Now)
 	roads := network.NewCatalogue(a.parts.Store, log, time.Now)
 	a.hub, err = live.New(a.cfg.stream(), live.Parts{
-		Store: a.parts.Store, Bus: a.parts.Bus, Network: roads, Now: time.Now,
+		Store: a.parts.Store, Bus: a.parts.Bus, Network: roads, Now: time.Now, Still: a.keeper.Still,
 	}, log, reg)
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/2zrhun/city-flow/cloud/api/internal/auth"
 )
 
 // The limits of a connection.
@@ -37,7 +39,7 @@ func (a *API) Serve(ctx context.Context, ln net.Listener) error {
 	hub := make(chan error, 1)
 	go func() { hub <- a.hub.Run(ctx) }()
 	admin := make(chan struct{})
-	go func() { defer close(admin); a.keepTryingAdmin(ctx) }()
+	go func() { defer close(admin); a.keepTryingAdmin(ctx); a.keepLooking(ctx) }()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 
@@ -76,6 +78,28 @@ func (a *API) keepTryingAdmin(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(retryAdmin):
+		}
+	}
+}
+
+// keepLooking follows who may come in.
+func (a *API) keepLooking(ctx context.Context) {
+	tick := time.NewTicker(auth.LookEvery)
+	defer tick.Stop()
+	broken := false
+	for {
+		err := a.keeper.Look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil && !broken {
+			a.log.Error("the accounts could not be read; those of before hold", "error", err)
+		}
+		broken = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 }

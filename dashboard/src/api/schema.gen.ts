@@ -400,6 +400,194 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/export/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was measured, as a file
+         * @description All readings of a time, in the order of time and sensor, streamed: the same rows with the same names in every
+         *     format. GeoJSON puts each row at the point of its road. An absent quantity is an empty cell, a missing field or a
+         *     null. A file that could not be finished ends in a broken connection, never in a clean end. Two exports run at once;
+         *     one more is answered 503.
+         */
+        get: operations["exportReadings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was forecast, as a file
+         * @description All forecasts whose `ts` lies in a time, newest first, streamed like `/api/export/readings`.
+         */
+        get: operations["exportPredictions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The API keys
+         * @description For admins. The newest first; the secrets are kept by nobody.
+         */
+        get: operations["keys"];
+        put?: never;
+        /**
+         * Make an API key for a program
+         * @description For admins. The answer shows the key, this once. It works for as long as its maker's account does, with no more
+         *     rights than that, and never as an admin: `read` is what viewers may, `write` what operators may, `export` the
+         *     exports. Send it as `Authorization: Bearer cfk_…` or `X-API-Key`.
+         */
+        post: operations["createKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End an API key
+         * @description For admins. It stops working, and its streams end, within 5 s in all replicas.
+         */
+        delete: operations["deleteKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The accounts
+         * @description For admins. In the order in which they were made.
+         */
+        get: operations["users"];
+        put?: never;
+        /**
+         * Make an account for somebody
+         * @description For admins, also where registration is switched off.
+         */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete an account with its keys
+         * @description For admins. The last admin who may log in stays.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Change somebody's role, shut somebody out or let somebody in again
+         * @description For admins. Within 5 s it holds in all replicas: tokens and keys of who was shut out are refused and streams end
+         *     with the close code 4403. The last admin who may log in stays one: 409.
+         */
+        patch: operations["changeUser"];
+        trace?: never;
+    };
+    "/api/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The live stream (server-sent events)
+         * @description What `/ws/live` says, for clients that only listen: each event has the message's `type` as its name and the
+         *     message (`LiveMessage`) as its data. The query string is the subscription; it cannot be changed later.
+         *
+         *     **Resume**: an event's id is its `seq`, which a browser sends back by itself as `Last-Event-ID`. If the server no
+         *     longer knows what came after, it sends a `snapshot`, which replaces what the client had.
+         *
+         *     **End**: an event `close` says why, with the codes of `/ws/live`.
+         *
+         *     **Token**: as a header, or as `?ticket=` from `/api/stream/ticket`, since `EventSource` can send no header.
+         */
+        get: operations["stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stream/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A ticket for one stream
+         * @description For clients that can send no header. The ticket opens `/ws/live` or `/api/stream` as `?ticket=` within 30 s, once in
+         *     each server process, so it is of no use to whoever finds it in a log. The stream lasts as long as the token that
+         *     was sent here.
+         */
+        post: operations["ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ws/live": {
         parameters: {
             query?: never;
@@ -413,7 +601,7 @@ export interface paths {
          *
          *     **Token**: as `Authorization: Bearer <token>`; or, from a browser, as the second of two
          *     sub-protocols, `new WebSocket(url, ["cityflow.v1", "bearer." + token])`, of which the server picks `cityflow.v1`;
-         *     or as `?token=`, which is easy to leak into logs and history.
+         *     or as `?ticket=` from `/api/stream/ticket`; or as `?token=`, which is easy to leak into logs and history.
          *
          *     **Begin**: the first message is a `snapshot` of everything that the subscription covers. The
          *     subscription is the query string, and later whatever the client asks for with `subscribe`, which is answered by a new
@@ -430,7 +618,8 @@ export interface paths {
          *     **Heartbeat** every 15 s. The server also sends WebSocket pings; a client that does not answer within 45 s is cut off.
          *
          *     **Close codes**: 1001 the server stops, 1003 a binary message, 1008 a message that was not understood (the reason
-         *     says what is allowed), 1009 a message over 64 KiB, 4401 the access token ran out: connect again with a new one and `seq`.
+         *     says what is allowed), 1009 a message over 64 KiB, 4401 the access token ran out: connect again with a new one and `seq`,
+         *     4403 the account or key was shut out.
          */
         get: operations["live"];
         put?: never;
@@ -918,6 +1107,98 @@ export interface components {
             has_more: components["schemas"]["HasMore"];
             watermark: components["schemas"]["Watermark"];
         };
+        /** @enum {string} */
+        KeyScope: "read" | "write" | "export";
+        KeyRequest: {
+            /** @description What it is for. */
+            name: string;
+            scopes: components["schemas"]["KeyScope"][];
+            /**
+             * Format: date-time
+             * @description When it ends; never when left out.
+             */
+            expires_at?: string | null;
+        };
+        Key: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+            scopes: components["schemas"]["KeyScope"][];
+            /**
+             * Format: int64
+             * @description Whose it is.
+             */
+            user_id: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last used, to the minute.
+             */
+            used_at: string | null;
+        };
+        NewKey: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+            scopes: components["schemas"]["KeyScope"][];
+            /** Format: int64 */
+            user_id: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            used_at: null;
+            /** @description The secret; it is not shown again. */
+            key: string;
+        };
+        KeyList: {
+            data: components["schemas"]["Key"][];
+            next_cursor: components["schemas"]["NextCursor"];
+            has_more: components["schemas"]["HasMore"];
+        };
+        Account: {
+            /** Format: int64 */
+            id: number;
+            email: string;
+            role: components["schemas"]["Role"];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            /**
+             * Format: date-time
+             * @description When it was shut out.
+             */
+            disabled_at: string | null;
+        };
+        AccountList: {
+            data: components["schemas"]["Account"][];
+            next_cursor: components["schemas"]["NextCursor"];
+            has_more: components["schemas"]["HasMore"];
+        };
+        AccountRequest: {
+            email: string;
+            /** @description As for registration. */
+            password: string;
+            /** @description viewer when left out. */
+            role?: components["schemas"]["Role"];
+        };
+        AccountChange: {
+            role?: components["schemas"]["Role"];
+            /** @description Whether it is shut out. */
+            disabled?: boolean;
+        };
+        StreamTicket: {
+            ticket: string;
+            /**
+             * Format: date-time
+             * @description When it ends; the stream may go on.
+             */
+            expires_at: string;
+        };
         /** @description Letters, digits, dots, hyphens and underscores, a letter or digit first. */
         EdgeName: string;
         Edge: {
@@ -1095,6 +1376,29 @@ export interface components {
         };
     };
     responses: {
+        /** @description The file, sent as it is read. */
+        Export: {
+            headers: {
+                /** @description A name for the file, which tells what it holds. */
+                "Content-Disposition"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "text/csv": string;
+                "application/x-ndjson": string;
+                "application/geo+json": {
+                    /** @constant */
+                    type: "FeatureCollection";
+                    features: {
+                        /** @constant */
+                        type: "Feature";
+                        geometry: Record<string, never> | null;
+                        properties: Record<string, never>;
+                    }[];
+                };
+                "application/vnd.apache.parquet": string;
+            };
+        };
         /** @description Logged in. */
         Session: {
             headers: {
@@ -1208,6 +1512,8 @@ export interface components {
         };
     };
     parameters: {
+        /** @description From `/api/stream/ticket`, for clients that can send no header. */
+        Ticket: string;
         /**
          * @description Keep roads whose `lat`, `lng` lies in the rectangle `minLng,minLat,maxLng,maxLat` in WGS 84 degrees, borders included.
          * @example [
@@ -1388,6 +1694,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1438,6 +1745,7 @@ export interface operations {
             304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1482,6 +1790,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1523,6 +1832,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1561,6 +1871,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1597,6 +1908,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1894,9 +2206,378 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    exportReadings: {
+        parameters: {
+            query: {
+                /** @description The beginning, included. */
+                from: string;
+                /** @description The end, not included; at most 366 days after the beginning. */
+                to: string;
+                /** @description The form of the file. */
+                format?: "csv" | "ndjson" | "geojson" | "parquet";
+                /** @description Road ids separated by commas; with `bbox` too, roads that match either. */
+                roads?: string[];
+                /**
+                 * @description Keep roads whose `lat`, `lng` lies in the rectangle `minLng,minLat,maxLng,maxLat` in WGS 84 degrees, borders included.
+                 * @example [
+                 *       2.25,
+                 *       48.81,
+                 *       2.42,
+                 *       48.91
+                 *     ]
+                 */
+                bbox?: components["parameters"]["BBox"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Export"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportPredictions: {
+        parameters: {
+            query: {
+                /** @description The beginning, included. */
+                from: string;
+                /** @description The end, not included; at most 366 days after the beginning. */
+                to: string;
+                /** @description The form of the file. */
+                format?: "csv" | "ndjson" | "geojson" | "parquet";
+                /** @description Road ids separated by commas; with `bbox` too, roads that match either. */
+                roads?: string[];
+                /**
+                 * @description Keep roads whose `lat`, `lng` lies in the rectangle `minLng,minLat,maxLng,maxLat` in WGS 84 degrees, borders included.
+                 * @example [
+                 *       2.25,
+                 *       48.81,
+                 *       2.42,
+                 *       48.91
+                 *     ]
+                 */
+                bbox?: components["parameters"]["BBox"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Export"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    users: {
+        parameters: {
+            query?: {
+                /** @description The largest number of items in the answer. */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where to go on, the `next_cursor` of the part before. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The accounts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountRequest"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    changeUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountChange"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    stream: {
+        parameters: {
+            query?: {
+                /** @description From `/api/stream/ticket`, for clients that can send no header. */
+                ticket?: components["parameters"]["Ticket"];
+                /**
+                 * @description Keep roads whose `lat`, `lng` lies in the rectangle `minLng,minLat,maxLng,maxLat` in WGS 84 degrees, borders included.
+                 * @example [
+                 *       2.25,
+                 *       48.81,
+                 *       2.42,
+                 *       48.91
+                 *     ]
+                 */
+                bbox?: components["parameters"]["BBox"];
+                /** @description Road ids separated by commas; with `bbox` too, roads that match either. */
+                roads?: string[];
+                /** @description What to send, several separated by commas. */
+                channels?: components["schemas"]["LiveChannel"][];
+                /** @description Forecast horizons in minutes, several separated by commas. */
+                horizons?: number[];
+                /** @description Resume after this message. */
+                seq?: number;
+            };
+            header?: {
+                /** @description Resume after this event; it has precedence over `seq`. */
+                "Last-Event-ID"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamTicket"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     live: {
         parameters: {
             query?: {
+                /** @description From `/api/stream/ticket`, for clients that can send no header. */
+                ticket?: components["parameters"]["Ticket"];
                 /** @description The access token, for clients that can send neither a header nor a sub-protocol. */
                 token?: string;
                 /**

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"sync/atomic"
 	"time"
 
 	"github.com/2zrhun/city-flow/shared/store"
@@ -56,15 +57,25 @@ type Config struct {
 // A Keeper keeps the door. It is safe for concurrent use.
 type Keeper struct {
 	cfg      Config
-	accounts store.Accounts
+	accounts Accounts
 	now      func() time.Time
 	words    *passwords
 	signer   signer
 	codes    codes
+	spent    spent
+	standing atomic.Pointer[standing]
+	uses     uses
+}
+
+// Accounts is what a Keeper needs of a store.
+type Accounts interface {
+	store.Accounts
+	store.Users
+	store.Keys
 }
 
 // New returns a Keeper of accounts; now is its clock.
-func New(cfg Config, accounts store.Accounts, now func() time.Time) (*Keeper, error) {
+func New(cfg Config, accounts Accounts, now func() time.Time) (*Keeper, error) {
 	if len(cfg.Key) < MinKeyBytes {
 		return nil, fmt.Errorf("token key: %d bytes are not allowed: want at least %d", len(cfg.Key), MinKeyBytes)
 	}
@@ -129,7 +140,7 @@ func (k *Keeper) Login(ctx context.Context, email, password string) (Session, er
 	if err != nil {
 		return Session{}, err
 	}
-	if !ok {
+	if !ok || !u.DisabledAt.IsZero() {
 		return Session{}, ErrCredentials
 	}
 	return k.begin(ctx, u)
@@ -187,8 +198,8 @@ func (k *Keeper) Logout(ctx context.Context, token string) error {
 // Verify checks an access token; ErrToken when it is not one of ours or has ended.
 func (k *Keeper) Verify(token string) (Identity, error) { return k.signer.verify(token) }
 
-// User returns the account; ErrToken when it is gone, because then its tokens mean
-// nothing.
+// User returns the account; ErrToken when it is gone or was shut out, because then its
+// tokens mean nothing.
 func (k *Keeper) User(ctx context.Context, id int64) (store.User, error) {
 	u, err := k.accounts.UserByID(ctx, id)
 	switch {
@@ -196,6 +207,8 @@ func (k *Keeper) User(ctx context.Context, id int64) (store.User, error) {
 		return store.User{}, fmt.Errorf("%w: user %d does not exist", ErrToken, id)
 	case err != nil:
 		return store.User{}, fmt.Errorf("find user: %w", err)
+	case !u.DisabledAt.IsZero():
+		return store.User{}, fmt.Errorf("%w: user %d is disabled", ErrToken, id)
 	}
 	return u, nil
 }

@@ -18,12 +18,26 @@ const (
 	audience = "cityflow-api"
 )
 
-// An Identity is who an access token speaks for.
+// An Identity is who an access token or an API key speaks for.
 type Identity struct {
 	UserID int64
-	Role   store.Role
-	// Expires is when the access token ends.
+	// Role is what it may do; that of a key may be none.
+	Role store.Role
+	// KeyID is the API key, 0 for a person.
+	KeyID int64
+	// Expires is when the token or the key ends.
 	Expires time.Time
+
+	export bool // a key that may export
+}
+
+// MayExport reports whether the identity may take data out in bulk: every person, and keys
+// with that scope.
+func (i Identity) MayExport() bool {
+	if i.KeyID != 0 {
+		return i.export
+	}
+	return i.May(store.RoleViewer)
 }
 
 // rank orders the roles; an unknown one ranks lowest.

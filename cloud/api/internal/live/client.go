@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,11 +26,17 @@ const Protocol = "cityflow.v1"
 // CloseExpired is the close code for an access token that ran out.
 const CloseExpired = 4401
 
+// CloseDismissed is the close code for somebody who was shut out.
+const CloseDismissed = 4403
+
 const (
 	// maxRequest bounds a client's message.
 	maxRequest = 64 << 10
 	// compressFrom is the size from which compression pays.
 	compressFrom = 1 << 10
+	// sendBuffer bounds what the system keeps for a slow client. What waits there gets old,
+	// what waits in the picture is replaced.
+	sendBuffer = 64 << 10
 	// goodbye is how long the close frame may take.
 	goodbye = time.Second
 	// A client may ask for this many subscriptions a second, and this many at once;
@@ -45,13 +52,19 @@ type closing struct {
 
 func (c closing) Error() string { return strconv.Itoa(c.code) + " " + c.reason }
 
-// A client is one stream: a reader, which is the handler's goroutine, and a writer.
+// A client is one stream: a goroutine that reads and one that writes.
 type client struct {
 	hub  *Hub
-	conn *websocket.Conn
+	conn *websocket.Conn // nil where it gets server-sent events
+	out  sink
 	who  auth.Identity
 	view view
 	news chan struct{} // capacity 1
+	// number tells whose turn it is.
+	number int
+	// gone is closed when the client was shut out, which dismissed remembers.
+	gone      chan struct{}
+	dismissed bool // guarded by hub.mu
 
 	mu   sync.Mutex
 	next *Subscription // asked for and not yet seen by the writer; guarded by mu
@@ -83,29 +96,42 @@ func originAllowed(r *http.Request, allowed []string) bool {
 	return err == nil && strings.EqualFold(u.Host, r.Host)
 }
 
-// Serve turns a request into a stream of what the subscription covers, until the
-// client leaves, its token expires or the hub stops. A returned problem was not
-// written yet.
+// Serve turns a request into a stream of what the subscription covers, which goes on after
+// it returned until the client leaves, its token expires or the hub stops. A returned
+// problem was not written yet.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, who auth.Identity, sub Subscription) *problem.Error {
 	if !websocket.IsWebSocketUpgrade(r) {
 		w.Header().Set("Upgrade", "websocket")
 		return problem.New(problem.UpgradeRequired, "this address speaks WebSocket only")
 	}
-	c := &client{hub: h, who: who, news: make(chan struct{}, 1)}
+	c := &client{hub: h, who: who, news: make(chan struct{}, 1), gone: make(chan struct{})}
 	if p := h.enter(c); p != nil {
 		return p
 	}
-	defer h.leave(c)
 	conn, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
+		h.leave(c)
 		return nil // the upgrader has answered
 	}
-	c.conn = conn
-	c.view = view{picture: h.Picture, network: h.parts.Network.Current}
+	c.conn, c.out = conn, socket{conn}
+	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // a hint
+	}
+	c.begin(sub)
+	// In a goroutine of its own, so that the request, its buffers and the deep stack of its
+	// handlers are free again: with thousands of clients they are most of the memory.
+	go func() {
+		defer h.leave(c)
+		c.run(context.Background())
+	}()
+	return nil
+}
+
+// begin makes the first messages due.
+func (c *client) begin(sub Subscription) {
+	c.view = view{picture: c.hub.Picture, network: c.hub.parts.Network.Current}
 	c.view.subscribe(sub)
 	c.signal() // the hub may have done so already
-	c.run(r.Context())
-	return nil
 }
 
 // enter registers the client, if there is room.
@@ -123,6 +149,8 @@ func (h *Hub) enter(c *client) *problem.Error {
 			Detail: "you have " + strconv.Itoa(h.cfg.MaxPerUser) + " streams open, which is the most that one user may have",
 		}
 	}
+	h.joined++
+	c.number = h.joined
 	h.clients[c] = struct{}{}
 	h.perUser[c.who.UserID]++
 	h.serving.Add(1)
@@ -139,6 +167,31 @@ func (h *Hub) leave(c *client) {
 	}
 	h.metrics.clients.Dec()
 	h.serving.Done()
+}
+
+// turn is how many clients are told at one tick. More take turns, which bounds what a tick
+// costs: with two turns each hears of the city half as often and gets the same changes.
+const turn = 5000
+
+// tell wakes the clients whose turn it is. News is told for as many ticks as there are
+// turns, so that everybody hears of the last.
+func (h *Hub) tell(news bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	turns := 1 + max(0, len(h.clients)-1)/turn
+	if news {
+		h.owed = turns
+	}
+	if h.owed == 0 {
+		return
+	}
+	h.owed--
+	h.ticks++
+	for c := range h.clients {
+		if (c.number+h.ticks)%turns == 0 {
+			c.signal()
+		}
+	}
 }
 
 // wake tells all clients that there is something new. It never waits: a client that
@@ -297,6 +350,8 @@ func (c *client) write(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-c.hub.stopping:
 			return closing{websocket.CloseGoingAway, "the server is stopping"}
+		case <-c.gone:
+			return closing{CloseDismissed, "the account or key was shut out"}
 		case <-expiry.C:
 			return closing{CloseExpired, "the access token ran out"}
 		case <-heartbeat.C:
@@ -334,22 +389,16 @@ func (c *client) update() error {
 
 func (c *client) send(m message) error {
 	c.hub.metrics.messages.WithLabelValues(m.kind).Inc()
-	if err := c.conn.SetWriteDeadline(time.Now().Add(c.hub.cfg.WriteTimeout)); err != nil {
-		return err
-	}
 	c.hub.metrics.bytes.Add(float64(len(m.text)))
-	c.conn.EnableWriteCompression(len(m.text) >= compressFrom)
-	if m.prepared != nil {
-		return c.conn.WritePreparedMessage(m.prepared)
-	}
-	return c.conn.WriteMessage(websocket.TextMessage, m.text)
+	return c.out.send(m, time.Now().Add(c.hub.cfg.WriteTimeout))
 }
 
 // heartbeat tells the client that the server lives and where it stands, and asks
 // whether the client does.
 func (c *client) heartbeat() error {
+	standing := c.view.standing()
 	b := []byte(`{"type":"heartbeat","seq":`)
-	b = strconv.AppendUint(b, c.view.standing(), 10)
+	b = strconv.AppendUint(b, standing, 10)
 	b = append(b, `,"data":{"ts":`...)
 	b = appendTime(b, c.hub.parts.Now())
 	b = append(b, `,"watermark":`...)
@@ -357,10 +406,10 @@ func (c *client) heartbeat() error {
 	b = append(b, `,"degraded":`...)
 	b = strconv.AppendBool(b, c.hub.Degraded(context.Background()) != nil)
 	b = append(b, "}}"...)
-	if err := c.send(message{kind: "heartbeat", text: b}); err != nil {
+	if err := c.send(message{kind: "heartbeat", text: b, seq: standing}); err != nil {
 		return err
 	}
-	return c.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.hub.cfg.WriteTimeout))
+	return c.out.ping(time.Now().Add(c.hub.cfg.WriteTimeout))
 }
 
 // appendTime writes a time as JSON, null for the zero time.

@@ -1,6 +1,7 @@
 // Package live shows what is happening now: it keeps the newest state of every road,
 // the newest forecasts and the advice in force in memory (the Picture), follows the
-// bus and the store (the Hub), and tells WebSocket clients what changed.
+// bus and the store (the Hub), and tells clients what changed, by WebSocket or as
+// server-sent events.
 //
 // How news travels:
 //

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/2zrhun/city-flow/cloud/api/internal/auth"
 	"github.com/2zrhun/city-flow/cloud/api/internal/network"
 	"github.com/2zrhun/city-flow/shared/bus"
 	"github.com/2zrhun/city-flow/shared/store"
@@ -60,6 +61,8 @@ type Parts struct {
 	Bus     News
 	Network *network.Catalogue
 	Now     func() time.Time
+	// Still says whether somebody who was let in may stay; nil lets everybody.
+	Still func(auth.Identity) bool
 }
 
 // A Hub keeps a Picture up to date and tells the clients. One hub serves one process
@@ -82,6 +85,9 @@ type Hub struct {
 	mu      sync.Mutex // guards everything below
 	clients map[*client]struct{}
 	perUser map[int64]int
+	joined  int // how many clients ever came
+	ticks   int // how many turns there were
+	owed    int // how many turns are left of the last news
 	stopped bool
 	serving sync.WaitGroup // one for each client
 }
@@ -111,6 +117,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	running.Go(func() { h.watch(ctx) })
 	running.Go(func() { h.keepSynced(ctx) })
 	running.Go(func() { h.keepNetwork(ctx) })
+	running.Go(func() { h.sweep(ctx) })
 	h.beat(ctx)
 	h.stop()
 	running.Wait()
@@ -299,9 +306,7 @@ func (h *Hub) beat(ctx context.Context) {
 			if due {
 				forecasts = now
 			}
-			if h.Picture.tick(due) {
-				h.wake()
-			}
+			h.tell(h.Picture.tick(due))
 		}
 	}
 }

@@ -35,6 +35,7 @@ const maxShared = 32
 // A message is text for one client, or prepared for many.
 type message struct {
 	kind     string
+	seq      uint64
 	text     []byte
 	prepared *websocket.PreparedMessage
 }
@@ -240,7 +241,7 @@ type part struct {
 func (v *view) message(f *frame, p part) (message, error) {
 	if f == nil {
 		text, err := v.picture.encode(p)
-		return message{kind: p.kind, text: text}, err
+		return message{kind: p.kind, seq: p.seq, text: text}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -256,7 +257,7 @@ func (v *view) message(f *frame, p part) (message, error) {
 	if err != nil {
 		return message{}, fmt.Errorf("prepare message: %w", err)
 	}
-	m := message{kind: p.kind, text: text, prepared: prepared}
+	m := message{kind: p.kind, seq: p.seq, text: text, prepared: prepared}
 	if f.shared == nil {
 		f.shared = map[sharedKey]message{}
 	}

@@ -58,6 +58,8 @@ func (s *Server) diagnose(ctx context.Context, err error) *problem.Error {
 		return problem.New(problem.Forbidden, "accounts are made by the operator: registration is switched off")
 	case errors.Is(err, auth.ErrBusy):
 		return &problem.Error{Kind: problem.Unavailable, Detail: "too many logins at once", RetryAfter: retryStore}
+	case errors.Is(err, store.ErrLastAdmin):
+		return problem.New(problem.Conflict, "this is the last admin who may log in: make another one first")
 	case errors.Is(err, store.ErrConflict):
 		return problem.New(problem.Conflict, "an account with this e-mail address exists")
 	case errors.Is(err, store.ErrNotFound):

@@ -24,6 +24,7 @@ import (
 const (
 	identityKey = "identity"
 	headerID    = "X-Request-Id"
+	headerKey   = "X-Api-Key"
 	// maxRequestID bounds an id that a proxy in front gave.
 	maxRequestID = 64
 )
@@ -125,28 +126,68 @@ func bound(c *gin.Context) {
 
 // endless reports whether a route answers for as long as its client listens.
 func endless(route string) bool {
-	return route == streamPath || strings.HasPrefix(route, exportPath)
+	return isStream(route) || strings.HasPrefix(route, exportPath)
 }
 
 // require lets only those in who may do what needs role.
 func (s *Server) require(role store.Role) gin.HandlerFunc {
+	return s.gate(func(who auth.Identity) string {
+		switch {
+		case who.May(role):
+			return ""
+		case who.KeyID != 0:
+			return fmt.Sprintf("this needs the role %s; the scopes of this key do not give it", role)
+		}
+		return fmt.Sprintf("this needs the role %s; yours is %s", role, who.Role)
+	})
+}
+
+// requireExport lets only those in who may take data out in bulk.
+func (s *Server) requireExport() gin.HandlerFunc {
+	return s.gate(func(who auth.Identity) string {
+		if who.MayExport() {
+			return ""
+		}
+		return "this needs a key with the scope export"
+	})
+}
+
+// gate finds out who asks and refuses those for whom there is a reason.
+func (s *Server) gate(refuse func(auth.Identity) string) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		who, err := s.parts.Keeper.Verify(bearer(c.Request))
+		who, err := s.admit(c.Request)
 		if err != nil {
 			s.fail(c, err)
 			c.Abort()
 			return
 		}
 		c.Set(identityKey, who)
-		if !s.pass(c, s.perUser, "api", "user "+strconv.FormatInt(who.UserID, 10)) {
+		key := "user " + strconv.FormatInt(who.UserID, 10)
+		if who.KeyID != 0 {
+			key = "key " + strconv.FormatInt(who.KeyID, 10)
+		}
+		if !s.pass(c, s.perUser, "api", key) {
 			return
 		}
-		if !who.May(role) {
-			s.fail(c, problem.New(problem.Forbidden, fmt.Sprintf("this needs the role %s; yours is %s", role, who.Role)))
+		if reason := refuse(who); reason != "" {
+			s.fail(c, problem.New(problem.Forbidden, reason))
 			c.Abort()
 		}
 	}
 }
+
+// admit tells who asks, by token, key or, for streams, ticket.
+func (s *Server) admit(r *http.Request) (auth.Identity, error) {
+	if isStream(r.URL.Path) {
+		if ticket := r.URL.Query().Get("ticket"); ticket != "" {
+			return s.parts.Keeper.Punch(r.Context(), ticket)
+		}
+	}
+	return s.parts.Keeper.Admit(r.Context(), bearer(r))
+}
+
+// isStream reports whether a path is that of the live stream in one of its forms.
+func isStream(path string) bool { return path == streamPath || path == eventsPath }
 
 // identityOf is who require let in.
 func identityOf(c *gin.Context) auth.Identity {
@@ -154,12 +195,16 @@ func identityOf(c *gin.Context) auth.Identity {
 	return who
 }
 
-// bearer finds the access token: in the Authorization header, and for streams, where
+// bearer finds the access token or key: in the Authorization header, a key also in
+// X-API-Key, and for streams, where
 // browsers can set no header, in the sub-protocols or the query.
 func bearer(r *http.Request) string {
 	const scheme = "bearer "
 	if h := r.Header.Get("Authorization"); len(h) > len(scheme) && strings.EqualFold(h[:len(scheme)], scheme) {
 		return strings.TrimSpace(h[len(scheme):])
+	}
+	if key := r.Header.Get(headerKey); key != "" {
+		return key
 	}
 	if r.URL.Path != streamPath {
 		return ""

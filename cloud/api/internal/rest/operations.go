@@ -113,7 +113,8 @@ func (s *Server) stream(c *gin.Context) error {
 // client which wants a part of the city is not sent all of it first.
 func readSubscription(r *http.Request) (live.Subscription, error) {
 	q := newQuery(r)
-	q.text("token") // require has read it
+	q.text("token") // the gate has read it
+	q.text("ticket")
 	sub := live.Subscription{BBox: q.box("bbox")}
 	for _, w := range q.words("roads", 500) {
 		sub.Roads = append(sub.Roads, traffic.RoadID(w))

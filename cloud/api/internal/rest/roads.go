@@ -65,6 +65,9 @@ func (s *Server) roads(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if in.state == "latest" && in.box == nil {
+		return s.wholeCity(c, roads, in)
+	}
 	version := roads.Version
 	if in.state == "latest" {
 		if err := s.pictureReady(c); err != nil {
@@ -77,7 +80,11 @@ func (s *Server) roads(c *gin.Context) error {
 	}
 	switch {
 	case in.format == "json":
-		return s.roadList(c, roads, in)
+		text, err := s.roadList(roads, in)
+		if err == nil {
+			c.Data(http.StatusOK, "application/json", text)
+		}
+		return err
 	case in.state == "none" && in.box == nil:
 		c.Data(http.StatusOK, mediaGeoJSON, s.network.get(roads))
 		return nil
@@ -94,51 +101,55 @@ func (s *Server) pictureReady(c *gin.Context) error {
 	return nil
 }
 
-// roadList answers with a part of the roads, in the order of their ids. Its cursor is
-// the last id, so a road that appears meanwhile shifts nothing.
-func (s *Server) roadList(c *gin.Context, roads *network.Roads, in roadsQuery) error {
+// roadList is a part of the roads, in the order of their ids. Its cursor is the last id, so
+// a road that appears meanwhile shifts nothing.
+func (s *Server) roadList(roads *network.Roads, in roadsQuery) ([]byte, error) {
 	from := 0
 	if in.page.After != "" {
 		var after traffic.RoadID
 		if in.page.After.Parse(&after) != nil {
-			return badCursor(in.page.After)
+			return nil, badCursor(in.page.After)
 		}
 		from = roads.After(after)
 	}
-	out := list[json.RawMessage]{Data: []json.RawMessage{}}
+	b := []byte(`{"data":[`)
 	var last traffic.RoadID
+	var next store.Cursor
+	n := 0
 	for i := from; i < len(roads.List); i++ {
 		r := &roads.List[i]
 		if in.box != nil && !r.Inside(in.box) {
 			continue
 		}
-		if len(out.Data) == in.page.Limit {
-			next, err := store.MakeCursor(last)
-			if err != nil {
-				return err
+		if n == in.page.Limit {
+			var err error
+			if next, err = store.MakeCursor(last); err != nil {
+				return nil, err
 			}
-			out.NextCursor, out.HasMore = next, true
 			break
 		}
-		out.Data, last = append(out.Data, s.withState(r, in.state)), r.ID
+		if n > 0 {
+			b = append(b, ',')
+		}
+		b, last, n = s.appendRoad(b, r, in.state), r.ID, n+1
 	}
-	return write(c, http.StatusOK, out)
+	// A cursor is letters and digits, so it stands in JSON as it is.
+	return fmt.Appendf(b, `],"next_cursor":"%s","has_more":%t}`+"\n", next, next != ""), nil
 }
 
-// withState is the road's JSON, with its state where it is wanted.
-func (s *Server) withState(r *network.Road, state string) json.RawMessage {
+// appendRoad adds the road's JSON, with its state where it is wanted. Both are ready-made.
+func (s *Server) appendRoad(b []byte, r *network.Road, state string) []byte {
 	if state == "none" {
-		return r.JSON
+		return append(b, r.JSON...)
 	}
 	text := []byte("null")
 	if _, t, ok := s.parts.Hub.Picture.State(r.ID); ok {
 		text = t
 	}
-	out := make([]byte, 0, len(r.JSON)+len(text)+12)
-	out = append(out, bytes.TrimSuffix(r.JSON, []byte("}"))...)
-	out = append(out, `,"state":`...)
-	out = append(out, text...)
-	return append(out, '}')
+	b = append(b, bytes.TrimSuffix(r.JSON, []byte("}"))...)
+	b = append(b, `,"state":`...)
+	b = append(b, text...)
+	return append(b, '}')
 }
 
 // stateProperties are the properties that a road's state adds to its feature.
@@ -154,6 +165,15 @@ type stateProperties struct {
 
 // features answers with the roads of a box, or with their states.
 func (s *Server) features(c *gin.Context, roads *network.Roads, in roadsQuery) error {
+	text, err := s.collection(roads, in)
+	if err == nil {
+		c.Data(http.StatusOK, mediaGeoJSON, text)
+	}
+	return err
+}
+
+// collection is a FeatureCollection of the roads of a box.
+func (s *Server) collection(roads *network.Roads, in roadsQuery) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(beginCollection)
 	separator := ""
@@ -167,14 +187,13 @@ func (s *Server) features(c *gin.Context, roads *network.Roads, in roadsQuery) e
 		b.Write(r.Feature)
 		if in.state == "latest" {
 			if err := s.appendState(&b, r.ID); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		b.WriteString("}}")
 	}
 	b.WriteString(endCollection)
-	c.Data(http.StatusOK, mediaGeoJSON, b.Bytes())
-	return nil
+	return b.Bytes(), nil
 }
 
 // appendState adds a road's state to its open feature; nothing when there is none.

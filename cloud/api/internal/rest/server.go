@@ -28,6 +28,7 @@ import (
 
 const (
 	streamPath = "/ws/live"
+	eventsPath = "/api/stream"
 	// maxBody bounds the body of a request.
 	maxBody = 64 << 10
 	// requestTimeout bounds the work for one request.
@@ -47,6 +48,8 @@ type Store interface {
 	store.GapReader
 	store.SensorReader
 	Edges(ctx context.Context, p store.Page) ([]store.Edge, store.Cursor, error)
+	store.Users
+	store.Keys
 	Ping(ctx context.Context) error
 }
 
@@ -100,6 +103,7 @@ type Server struct {
 	perUser *limit.Limiter
 	perEdge *limit.Limiter
 	network featureCache
+	city    cityCache
 	exports exports
 	engine  *gin.Engine
 	handler http.Handler
@@ -145,6 +149,9 @@ func New(cfg Config, parts Parts, log *slog.Logger, reg prometheus.Registerer) (
 		cfg: cfg, parts: parts, log: log.With("component", "rest"), metrics: newMetrics(reg),
 		exports: newExports(reg),
 		policy:  contentPolicy(cfg.MapSources), perIP: perIP, perUser: perUser, perEdge: perEdge,
+	}
+	if s.city, err = newCityCache(); err != nil {
+		return nil, err
 	}
 	if err := s.build(); err != nil {
 		return nil, err
@@ -213,6 +220,7 @@ func (s *Server) routes() []route {
 	viewer := []gin.HandlerFunc{s.require(store.RoleViewer)}
 	operator := []gin.HandlerFunc{s.require(store.RoleOperator)}
 	admin := []gin.HandlerFunc{s.require(store.RoleAdmin)}
+	exporter := []gin.HandlerFunc{s.requireExport()}
 	edge := []gin.HandlerFunc{s.limited(s.perEdge, "edges")}
 	routes := []route{
 		{"POST", "/api/auth/register", login, s.register},
@@ -235,8 +243,17 @@ func (s *Server) routes() []route {
 		{"POST", "/api/edges/enrol", edge, s.enrolEdge},
 		{"POST", "/api/edges/renew", edge, s.renewEdge},
 		{"GET", "/api/edges/crl", []gin.HandlerFunc{s.limited(s.perUser, "api")}, s.revocationList},
-		{"GET", exportPath + "readings", viewer, s.exportReadings},
-		{"GET", exportPath + "predictions", viewer, s.exportPredictions},
+		{"GET", exportPath + "readings", exporter, s.exportReadings},
+		{"GET", exportPath + "predictions", exporter, s.exportPredictions},
+		{"GET", "/api/keys", admin, s.keys},
+		{"POST", "/api/keys", admin, s.createKey},
+		{"DELETE", "/api/keys/:id", admin, s.deleteKey},
+		{"GET", "/api/users", admin, s.users},
+		{"POST", "/api/users", admin, s.createUser},
+		{"PATCH", "/api/users/:id", admin, s.changeUser},
+		{"DELETE", "/api/users/:id", admin, s.deleteUser},
+		{"GET", eventsPath, viewer, s.events},
+		{"POST", eventsPath + "/ticket", viewer, s.ticket},
 		{"GET", streamPath, viewer, s.stream},
 		{"GET", "/api/openapi.json", open, s.openAPI},
 		{"GET", "/api/docs", open, s.docs},
@@ -294,8 +311,8 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 	}
 	return cors.New(cors.Options{
 		AllowedOrigins: s.cfg.Origins,
-		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "If-None-Match", headerID},
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", headerKey, headerID},
 		ExposedHeaders: []string{"ETag", "Retry-After", "RateLimit", "RateLimit-Policy", headerID},
 		MaxAge:         600,
 	}).Handler(next)
@@ -316,7 +333,7 @@ func headAsGet(next http.Handler) http.Handler {
 // streamsAsTheyAre keeps the compressor away from streams, which compress themselves.
 func streamsAsTheyAre(compressed, plain http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == streamPath {
+		if isStream(r.URL.Path) {
 			plain.ServeHTTP(w, r)
 			return
 		}
