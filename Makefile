@@ -104,7 +104,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
 ## ---- measure ----
 
 .PHONY: bench
-bench: bench-pipeline bench-edge bench-ingest bench-parts ## Run every benchmark
+bench: bench-pipeline bench-edge bench-ingest bench-api bench-parts ## Run every benchmark
 
 .PHONY: bench-pipeline
 bench-pipeline: dashboard ## Replay the real files through the whole path, beside plain SQLite
@@ -119,6 +119,10 @@ bench-edge: ## The edge beside Mosquitto, its uplink, its drain, its footprint o
 bench-ingest: ## The write path beside COPY and single INSERTs, on PostgreSQL, TimescaleDB and SQLite; CITYFLOW_BENCH=long for 20 M rows
 	@scripts/need.sh postgres
 	cd shared && go test -count=1 -timeout 60m -run '^$$' -bench '^BenchmarkIngest$$' -benchtime 1x ./store/timescale | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+
+.PHONY: bench-api
+bench-api: ## The API under load on the same machine: exports, 200 requests a second, 10,000 streams beside naive ones; CITYFLOW_BENCH=long for 10 M rows
+	cd e2e && ulimit -n $$(ulimit -Hn) && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkAPI$$' -benchtime 1x ./api | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 
 .PHONY: bench-parts
 bench-parts: ## Go benchmarks of the parts
