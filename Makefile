@@ -116,9 +116,18 @@ bench-edge: ## The edge beside Mosquitto, its uplink, its drain, its footprint o
 	cd e2e && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkEdge$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 
 .PHONY: bench-ingest
-bench-ingest: ## The write path beside COPY and single INSERTs, on PostgreSQL, TimescaleDB and SQLite; CITYFLOW_BENCH=long for 20 M rows
+bench-ingest: ## The collector beside COPY and single INSERTs, on PostgreSQL and TimescaleDB; Append alone; SQLite; CITYFLOW_BENCH=long for 20 M rows
+	@scripts/need.sh postgres redis-server mosquitto
+	cd cloud/collector && go test -count=1 -timeout 60m -run '^$$' -bench '^BenchmarkIngest$$' -benchtime 1x ./cmd/collector | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	cd cloud/collector && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkCompression$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	cd shared && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkAppend$$' -benchtime 1x ./store/timescale | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+
+.PHONY: bench-route
+bench-route: ## Shortest ways on a million edges beside Dijkstra, A* and pgRouting, every answer checked; advice, equilibria; 4 minutes
 	@scripts/need.sh postgres
-	cd shared && go test -count=1 -timeout 60m -run '^$$' -bench '^BenchmarkIngest$$' -benchtime 1x ./store/timescale | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	@scripts/need.sh pgrouting
+	cd shared && go test -count=1 -timeout 30m -run '^$$' -bench '^Benchmark(Route|Equilibrium)$$' -benchtime 1x ./routing/... | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	cd cloud/rerouter && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkAdvice$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 
 .PHONY: bench-parts
 bench-parts: ## Go benchmarks of the parts
