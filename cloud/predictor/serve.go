@@ -98,7 +98,7 @@ func (c *cycles) issue() {
 	}
 }
 
-// learn takes the steps whose grace is over for the truth, and lets that decide who speaks.
+// learn takes the steps whose grace is over for the truth.
 func (c *cycles) learn() {
 	newest := c.memory.newest()
 	first := max(c.board.Through()+1, newest-depth+1)
@@ -110,5 +110,4 @@ func (c *cycles) learn() {
 			c.board.Score(step, truth)
 		}
 	}
-	c.board.Judge()
 }
