@@ -20,7 +20,9 @@ const (
 	// mostAhead is for how many of the horizons the inputs hold what is usual then.
 	mostAhead = 4
 	// correlates is how many other roads the inputs of a road hold.
-	correlates = 6
+	correlates = 4
+	// farOut is how many deviations from the mean a value counts for at most.
+	farOut = 30
 	// clockInputs is the number of inputs that say what time it is.
 	clockInputs = 4 + 7 + 1
 )
@@ -33,7 +35,7 @@ func (s *scale) norm(road int, v float32) float32 {
 	if series.Missing(v) {
 		return 0
 	}
-	return (v - s.Center[road]) / s.Width[road]
+	return min(max((v-s.Center[road])/s.Width[road], -farOut), farOut)
 }
 
 // inputs is what turns a window into rows of numbers. It is learned once, and then the
@@ -237,8 +239,8 @@ func (f *frame) write(dst []float32, road int) {
 	for k := range correlates {
 		if k < len(f.in.Others[road]) {
 			o := f.in.Others[road][k]
-			put(f.rows[0][o])
-			put(f.rows[2][o])
+			put(f.rows[0][o] - f.usual[0][o])
+			put(f.rows[0][o] - f.rows[3][o])
 		} else {
 			put(0)
 			put(0)

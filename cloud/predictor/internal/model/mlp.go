@@ -29,8 +29,13 @@ func (m *mlp) Forecast(w *series.Window, out *Batch) error {
 	if err := m.In.Head.check(w, out); err != nil {
 		return err
 	}
+	m.fill(m.In.frame(w, m.In.typical), out)
+	return nil
+}
+
+// fill forecasts from a frame.
+func (m *mlp) fill(f *frame, out *Batch) {
 	out.Clear()
-	f := m.In.frame(w, m.In.typical)
 	var roads []int32
 	for r, known := range m.Known {
 		if known && f.age[r] < patience {
@@ -43,7 +48,6 @@ func (m *mlp) Forecast(w *series.Window, out *Batch) error {
 		wg.Go(func() { m.some(f, roads[from:min(from+part, len(roads))], out) })
 	}
 	wg.Wait()
-	return nil
 }
 
 // some forecasts some roads, lane by lane.

@@ -45,16 +45,16 @@ func (c MLP) withDefaults() MLP {
 	set(&c.Width, 160)
 	set(&c.Blocks, 1)
 	set(&c.Embed, 16)
-	set(&c.Nets, 1)
+	set(&c.Nets, 3)
 	set(&c.MaxSamples, 400_000)
 	if c.Epochs == 0 {
-		c.Epochs = 12
+		c.Epochs = 5
 	}
 	if c.Rate == 0 {
 		c.Rate = 2e-3
 	}
 	if c.Dropout == 0 {
-		c.Dropout = 0.1
+		c.Dropout = 0.25
 	}
 	if c.Round == 0 {
 		c.Round = 0.1
@@ -71,14 +71,18 @@ func (c MLP) Train(ctx context.Context, h History, o Options) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	c = c.withDefaults()
 	if short := h.Grid.Time(h.Grid.Steps()).Sub(h.Grid.Start); short < series.Day {
 		return nil, fmt.Errorf("train %s: %w: %s, needs a day", MLPName, ErrTooLittle, short)
 	}
 	in, s := newInputs(info, h)
-	m := &mlp{In: in, Known: known(h.Grid)}
+	return c.train(ctx, in, s, h.Grid, o)
+}
+
+func (c MLP) train(ctx context.Context, in *inputs, s *sums, g *series.Grid, o Options) (*mlp, error) {
+	c = c.withDefaults()
+	m := &mlp{In: in, Known: known(g)}
 	for i := range c.Nets {
-		l := newLearner(c, in, h.Grid, s, o.Seed*1000+uint64(i))
+		l := newLearner(c, in, g, s, o.Seed*1000+uint64(i))
 		l.workers = o.Workers
 		if err := l.run(ctx, o.Log); err != nil {
 			return nil, fmt.Errorf("train %s: %w", MLPName, err)

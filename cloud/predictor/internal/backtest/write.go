@@ -1,0 +1,26 @@
+package backtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Write writes report.json and the plots into a folder, which is made.
+func (r *Report) Write(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	f, err := os.Create(filepath.Join(dir, "report.json"))
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	defer f.Close()
+	if err := r.JSON(f); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
