@@ -37,8 +37,10 @@ func command() *cli.Command {
 				Usage: "bring data into the data folder",
 				Commands: []*cli.Command{
 					{
-						Name: "roads", ArgsUsage: "FILE…", Flags: []cli.Flag{dataDir()}, Action: importRoads,
-						Usage: "import a road network: the Paris reference (CSV or GeoJSON) or a saved network",
+						Name: "roads", ArgsUsage: "FILE…", Flags: append(roadsFlags(), dataDir()), Action: importRoads,
+						Usage: "import a road network: an OpenStreetMap extract (.osm, .osm.gz, .osm.pbf), the Paris reference (CSV or GeoJSON) or street graph, or a saved network",
+						Description: "What a file is, is seen by its content. What could not be used is listed with the\n" +
+							"reason, how often, and the first places; --report has all of it.",
 					},
 					{
 						Name: "readings", ArgsUsage: "FILE…", Action: importReadings,

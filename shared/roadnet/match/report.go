@@ -40,6 +40,18 @@ type Result struct {
 	Detail    string         `json:"detail,omitempty"`
 }
 
+// String is the result on one line.
+func (r *Result) String() string {
+	switch r.Outcome {
+	case Ambiguous:
+		return fmt.Sprintf("%s: %s, %.1f m away, or %s, which is worse by %.1f m", r.Sensor, r.Road, r.DistanceM, r.Rival, r.RivalGapM)
+	case TooFar:
+		return fmt.Sprintf("%s: too far, %.0f m: %s", r.Sensor, r.DistanceM, r.Detail)
+	default:
+		return fmt.Sprintf("%s: %s, %.1f m away", r.Sensor, r.Road, r.DistanceM)
+	}
+}
+
 // A Report says what became of all sensors.
 type Report struct {
 	Matched   int `json:"matched"`
