@@ -53,7 +53,7 @@ func (s Suite) Train(ctx context.Context, h History, o Options) (Model, error) {
 	if s.Held == 0 {
 		trial.Nets = 1
 	}
-	first, err := train(ctx, info, rest, trial, o)
+	first, err := train(ctx, info, rest, trial, o.checkpoint(".trial"))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,15 @@ func (s Suite) Train(ctx context.Context, h History, o Options) (Model, error) {
 		}
 	}
 	final.judge(all)
-	return final, nil
+	return final, errors.Join(removeCheckpoint(o.checkpoint(".trial").Checkpoint), removeCheckpoint(o.Checkpoint))
+}
+
+// checkpoint is o with another file of its own for a part of the training.
+func (o Options) checkpoint(part string) Options {
+	if o.Checkpoint != "" {
+		o.Checkpoint += part
+	}
+	return o
 }
 
 // A stretch is steps [from, to).
