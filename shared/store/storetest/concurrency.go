@@ -181,10 +181,10 @@ func testReopen(t *testing.T, b Backend) {
 	address := b.New(t)
 	rng := rand.New(rand.NewPCG(11, 12))
 	m := newModel()
-	for range 4 {
+	for range 3 {
 		s := must(b.Open(t.Context(), address))(t)
 		w := walk{rng: rng, s: s, m: m}
-		for range 30 {
+		for range fewer(40) {
 			w.change(t)
 		}
 		compare(t, s, m)
