@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,8 +29,9 @@ type Report struct {
 	Seed     uint64    `json:"seed"`
 	Best     string    `json:"best"`
 	Models   []Figures `json:"models"`
-	// Series is every road with the errors of the best model and of the baselines, at
-	// the shortest horizon.
+	// MainMin is the horizon of Series, in minutes.
+	MainMin int `json:"series_min"`
+	// Series is every road with the errors of all models.
 	Series []RoadFigures `json:"series"`
 	// Scores are the sums behind the figures, for plots.
 	Scores []Score `json:"-"`
@@ -74,6 +76,7 @@ func NewReport(p Protocol, g *series.Grid, b *model.Bundle, scores []Score) *Rep
 	r := &Report{
 		Protocol: p.Name, Quantity: g.Quantity.Name, Unit: g.Quantity.Unit, Roads: len(g.Roads), Steps: g.Steps(),
 		StepMin: g.Step.Minutes(), Train: p.Train, Best: b.Best(), Scores: scores,
+		MainMin: minutes(g, p.Report[p.Main]),
 	}
 	for i, s := range scores {
 		f := Figures{Model: s.Model, Absent: s.Absent, HeldMAE: finite(b.Held[i].MAE), HeldRMSE: finite(b.Held[i].RMSE)}
@@ -139,7 +142,7 @@ func (r *Report) Table(w io.Writer) error {
 	for _, n := range r.Notes {
 		fmt.Fprintf(w, "  %s\n", n)
 	}
-	fmt.Fprintf(w, "  training took %.0f s; best on the history held back: %s; errors in %s\n\n", r.Seconds, r.Best, cmp(r.Unit, "the file's unit"))
+	fmt.Fprintf(w, "  training took %.0f s; best on the history held back: %s; errors in %s\n\n", r.Seconds, r.Best, cmp.Or(r.Unit, "the file's unit"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "MAE / RMSE / MAPE\t")
 	for _, row := range r.Models[0].At {
@@ -161,13 +164,6 @@ func (r *Report) Table(w io.Writer) error {
 	return r.tableOfSeries(w)
 }
 
-func cmp(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}
-
 // mostSeries is how many series are listed, the worst ones first.
 const mostSeries = 10
 
@@ -176,8 +172,8 @@ func (r *Report) tableOfSeries(w io.Writer) error {
 		return nil
 	}
 	worst := slices.Clone(r.Series)
-	slices.SortFunc(worst, func(a, b RoadFigures) int { return int(math.Copysign(1, a.Gain-b.Gain)) })
-	fmt.Fprintf(w, "\nseries where %s gains least on the best of last value, last week and four weeks:\n", r.Best)
+	slices.SortFunc(worst, func(a, b RoadFigures) int { return cmp.Compare(a.Gain, b.Gain) })
+	fmt.Fprintf(w, "\n%d min ahead, where %s gains least on the best of last value, last week and four weeks:\n", r.MainMin, r.Best)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range worst[:min(mostSeries, len(worst))] {
 		fmt.Fprintf(t, "%s\t%s %.2f\t%s %.2f\t%+.1f %%\n", s.Road, r.Best, s.MAE[r.Best], s.Baseline, s.MAE[s.Baseline], s.Gain)
@@ -192,7 +188,7 @@ func (r *Report) weekly() bool {
 
 // Bench writes the figures as lines for machines: BENCH name value unit.
 func (r *Report) Bench(w io.Writer) {
-	unit := strings.ReplaceAll(cmp(r.Unit, "unit"), " ", "_")
+	unit := strings.ReplaceAll(cmp.Or(r.Unit, "unit"), " ", "_")
 	line := func(name string, v float64, unit string) { fmt.Fprintf(w, "BENCH %s %.4g %s\n", name, v, unit) }
 	figures := func(name string, f Figures) {
 		for _, row := range f.At {

@@ -13,8 +13,8 @@ type Score struct {
 	Model string
 	// At are the errors at each horizon that the protocol reports.
 	At []Errors
-	// Hours are the errors by hour of the day, local, at the middle one of them; Roads
-	// by road.
+	// Hours are the errors by hour of the day, local, at the main one of them; Roads by
+	// road.
 	Hours [24]Errors
 	Roads []Errors
 	// Absent counts the forecasts that the model did not make.
@@ -139,7 +139,7 @@ func (r *runner) score(now, i, k int) {
 				s.Absent++
 			}
 			s.At[i].add(v, truth)
-			if i == (len(r.protocol.Report)-1)/2 {
+			if i == r.protocol.Main {
 				s.Hours[hour].add(v, truth)
 				s.Roads[road].add(v, truth)
 			}

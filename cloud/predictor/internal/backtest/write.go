@@ -22,5 +22,5 @@ func (r *Report) Write(dir string) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	return nil
+	return r.plots(dir)
 }
