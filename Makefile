@@ -129,6 +129,15 @@ bench-route: ## Shortest ways on a million edges beside Dijkstra, A* and pgRouti
 	cd shared && go test -count=1 -timeout 30m -run '^$$' -bench '^Benchmark(Route|Equilibrium)$$' -benchtime 1x ./routing/... | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 	cd cloud/rerouter && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkAdvice$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 
+.PHONY: backtest
+backtest: ## Measure every forecasting model on DATA=<csv> by PROTOCOL=tgcn, dcrnn, scats or hourly; START=2012-03-01 dates rows without times, OUT=<folder> takes report.json and plots
+	@test -n "$(DATA)" || { echo 'usage: make backtest DATA=<csv> [PROTOCOL=tgcn|dcrnn|scats|hourly] [START=<date>] [OUT=<folder>] [ARGS="…"]' >&2; exit 2; }
+	go run ./cloud/predictor/cmd/backtest --data '$(DATA)' $(if $(PROTOCOL),--protocol '$(PROTOCOL)') $(if $(START),--start '$(START)') $(if $(OUT),--out '$(OUT)') $(ARGS)
+
+.PHONY: bench-predict
+bench-predict: ## A forecast cycle of 100,000 roads, one forecast of the mlp, the training for 207 roads; 4 minutes
+	cd cloud/predictor && go test -count=1 -timeout 30m -run '^$$' -bench '^Benchmark(Predict|Train)$$' -benchtime 1x ./... | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+
 .PHONY: bench-parts
 bench-parts: ## Go benchmarks of the parts
 	for m in $(filter-out e2e,$(MODULES)); do (cd $$m && go test -run xxx -bench . -benchmem ./...); done

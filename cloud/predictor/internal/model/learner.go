@@ -82,8 +82,8 @@ func newLearner(c MLP, in *inputs, g *series.Grid, s *sums, seed uint64) *learne
 		}
 	}
 	l.split()
-	samples := min(c.MaxSamples, len(l.steps)*len(g.Roads))
-	l.total = max(50, int(c.Epochs*float64(samples)/batchRows))
+	samples := int(c.Epochs * float64(len(l.steps)) * float64(len(g.Roads)))
+	l.total = max(20, min(max(samples, c.MinSamples), c.MaxSamples)/batchRows)
 	l.group = max(8, min(len(l.steps), groupValues/(30*len(g.Roads))))
 	l.batches = max(1, min(l.group*len(g.Roads)/batchRows, l.total/looks))
 	return l

@@ -12,10 +12,10 @@ import (
 type MLP struct {
 	// Width, Blocks and Embed are sizes of a network, Nets is how many there are.
 	Width, Blocks, Embed, Nets int
-	// Epochs is how often the history is gone through, in samples of at most
-	// MaxSamples roads at moments.
-	Epochs     float64
-	MaxSamples int
+	// Epochs is how often a network sees each road at each moment, in the mean, within
+	// MinSamples and MaxSamples altogether.
+	Epochs                 float64
+	MinSamples, MaxSamples int
 	// Rate is the peak of the learning rate, Decay that of the weights.
 	Rate, Decay float64
 	// Dropout is the share of hidden values left out in training, Round where the loss
@@ -41,10 +41,11 @@ func (c MLP) withDefaults() MLP {
 	set(&c.Width, 160)
 	set(&c.Blocks, 1)
 	set(&c.Embed, 16)
-	set(&c.Nets, 3)
-	set(&c.MaxSamples, 400_000)
+	set(&c.Nets, 5)
+	set(&c.MaxSamples, 6_000_000)
+	set(&c.MinSamples, min(400_000, c.MaxSamples))
 	if c.Epochs == 0 {
-		c.Epochs = 5
+		c.Epochs = 2.5
 	}
 	if c.Rate == 0 {
 		c.Rate = 2e-3

@@ -144,7 +144,7 @@ func TestRebind(t *testing.T) {
 }
 
 // tiny is an mlp that trains in a moment.
-func tiny() MLP { return MLP{Width: 8, Embed: 2, Nets: 2, Epochs: 30, MaxSamples: 512} }
+func tiny() MLP { return MLP{Width: 8, Embed: 2, Nets: 2, Epochs: 30, MaxSamples: 20_000} }
 
 // TestResume stops a training again and again; the end is the same as without.
 func TestResume(t *testing.T) {
