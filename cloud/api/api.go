@@ -125,6 +125,8 @@ type Store interface {
 	store.ReadingReader
 	store.ForecastReader
 	store.AdviceReader
+	store.AlertReader
+	store.SkillReader
 	store.RejectedReader
 	store.GapReader
 	store.SensorReader

@@ -25,6 +25,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		"GET /api/openapi.json": open, "GET /api/docs": open, "GET /health": open, "GET /readyz": open,
 		"GET /metrics": operator, "GET /api/me": viewer, "GET /api/roads": viewer,
 		"GET /api/traffic/live": viewer, "GET /api/traffic/history": viewer, "GET /api/predictions": viewer,
+		"GET /api/predictions/skill": viewer, "GET /api/alerts": viewer,
 		"GET /api/reroutes/recommended": viewer, "GET /ws/live": viewer, "GET /api/rejected": operator,
 		"GET /api/gaps": operator, "GET /api/sensors": operator,
 		"GET /api/edges": operator, "POST /api/edges": admin, "POST /api/edges/{edge_id}/revoke": admin,

@@ -42,6 +42,8 @@ type Store interface {
 	Buckets(ctx context.Context, q store.BucketQuery) ([]traffic.Bucket, error)
 	Predictions(ctx context.Context, q store.PredictionQuery) ([]traffic.Prediction, store.Cursor, error)
 	store.AdviceReader
+	store.AlertReader
+	store.SkillReader
 	store.RejectedReader
 	store.GapReader
 	store.SensorReader
@@ -222,6 +224,8 @@ func (s *Server) routes() []route {
 		{"GET", "/api/traffic/live", viewer, s.trafficLive},
 		{"GET", "/api/traffic/history", viewer, s.trafficHistory},
 		{"GET", "/api/predictions", viewer, s.predictions},
+		{"GET", "/api/predictions/skill", viewer, s.skill},
+		{"GET", "/api/alerts", viewer, s.alerts},
 		{"GET", "/api/reroutes/recommended", viewer, s.reroutesRecommended},
 		{"GET", "/api/rejected", operator, s.rejected},
 		{"GET", "/api/gaps", operator, s.gaps},
