@@ -76,10 +76,18 @@ func command() *cli.Command {
 			{
 				Name:  "rejected",
 				Usage: "look at what was refused",
-				Commands: []*cli.Command{{
-					Name: "list", Flags: []cli.Flag{dataDir(), limitFlag()}, Action: listRejected,
-					Usage: "list refused rows and messages, newest first, with where they came from and why",
-				}},
+				Commands: []*cli.Command{
+					{
+						Name: "list", Flags: []cli.Flag{dataDir(), limitFlag()}, Action: listRejected,
+						Usage: "list refused rows and messages, newest first, with where they came from and why, also while `up` runs",
+					},
+					{
+						Name: "replay", Flags: []cli.Flag{dataDir()}, Action: replayRejected,
+						Usage: "judge refused messages once more, such as after an update, also while `up` runs",
+						Description: "What is valid now is stored, once, and leaves the list; the rest stays, and the\n" +
+							"command says why.",
+					},
+				},
 			},
 			{
 				Name: "version", Usage: "print the version",

@@ -92,6 +92,7 @@ func Test(t *testing.T, b Backend) {
 		{"Batches", onStore(testBatches)},
 		{"RejectedBounded", onStore(testRejectedBounded)},
 		{"RejectedPages", onStore(testRejectedPages)},
+		{"RejectedSettled", onStore(testRejectedSettled)},
 		{"Gaps", onStore(testGaps)},
 		{"GapsCommitTogether", onStore(testGapsCommitTogether)},
 		{"Averages", onStore(testAverages)},
