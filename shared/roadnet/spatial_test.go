@@ -16,7 +16,7 @@ func TestIndexFindsWhatAFullSearchFinds(t *testing.T) {
 	city := synth.Generate(synth.Params{Seed: 3, Arcs: 400})
 	x := roadnet.NewIndex(city.Roads)
 	rng := rand.New(rand.NewPCG(3, 4))
-	for range 30 {
+	for range 12 {
 		base := city.Roads[rng.IntN(len(city.Roads))].Geometry[0][0]
 		p := traffic.Point{Lat: base.Lat + (rng.Float64()-0.5)/200, Lng: base.Lng + (rng.Float64()-0.5)/200}
 		const radius = 250

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/2zrhun/city-flow/shared/roadnet"
+	"github.com/2zrhun/city-flow/shared/roadnet/internal/race"
 	"github.com/2zrhun/city-flow/shared/roadnet/match"
 	"github.com/2zrhun/city-flow/shared/roadnet/synth"
 	"github.com/2zrhun/city-flow/shared/traffic"
@@ -168,6 +169,9 @@ func load(t *testing.T, name string) *roadnet.Network {
 // The counting arcs of Paris lie on the street graph, which others drew; each lies on
 // itself; and none that is turned round lies on the road that it lay on before.
 func TestCountingArcsOfParis(t *testing.T) {
+	if race.Enabled {
+		t.Skip("slow with the race detector")
+	}
 	arcs := load(t, "paris-referentiel/referentiel-comptages-routiers.labels-fr.csv.gz")
 	sensors := match.FromNetwork(arcs)
 	streets := load(t, "paris-road-graph/streets.csv.gz")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/2zrhun/city-flow/shared/roadnet"
+	"github.com/2zrhun/city-flow/shared/roadnet/internal/race"
 	"github.com/2zrhun/city-flow/shared/roadnet/works"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -218,6 +219,9 @@ func TestWorksOfParis(t *testing.T) {
 		{"chantiers-a-paris.csv.gz", 5175, 5175, 0, 382, map[works.Kind]int{works.Narrowed: 2490}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
+			if race.Enabled && c.rows > 1000 {
+				t.Skip("slow with the race detector")
+			}
 			w, rep, err := works.Import(t.Context(), dataFile(t, "paris-roadworks/"+c.file))
 			if err != nil {
 				t.Fatal(err)
