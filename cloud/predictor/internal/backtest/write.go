@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,11 +16,7 @@ func (r *Report) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	defer f.Close()
-	if err := r.JSON(f); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(r.JSON(f), f.Close()); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return r.plots(dir)

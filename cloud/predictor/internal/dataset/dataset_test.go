@@ -67,8 +67,10 @@ func TestForms(t *testing.T) {
 	}{
 		"wide, ids are numbers, no times": {"s.csv", "773869,767541\n1,2\n3,x\n", Wide, "773869,767541", "I II|III -", "2001-01-01T00:00:00Z", 5 * time.Minute},
 		"wide, no header":                 {"s.csv", "1,2\n3,1\n", Wide, "0,1", "I II|III I", "2001-01-01T00:00:00Z", 5 * time.Minute},
-		"wide, with times, gzip, a gap": {"s.csv.gz", ",a,b\n2012-03-01 00:05:00,1,2\n2012-03-01 00:00:00,3,\n2012-03-01 00:15:00,2,2\n2012-03-01 00:10:00,1,1\n2012-03-01 00:25:00,1,0\n", Wide, "a,b",
-			"III -|I II|I I|II II|- -|I ", "2012-03-01T00:00:00Z", 5 * time.Minute},
+		"wide, with times, gzip, a gap": {
+			"s.csv.gz", ",a,b\n2012-03-01 00:05:00,1,2\n2012-03-01 00:00:00,3,\n2012-03-01 00:15:00,2,2\n2012-03-01 00:10:00,1,1\n2012-03-01 00:25:00,1,0\n", Wide, "a,b",
+			"III -|I II|I I|II II|- -|I ", "2012-03-01T00:00:00Z", 5 * time.Minute,
+		},
 		"long":                          {"l.csv", "t,counter_id,bike_count\n2020-09-01T01:00:00,b,1\n2020-09-01T01:00:00,a,2\n2020-09-01T02:00:00,a,3\n", Long, "a,b", "II I|III -", "2020-09-01T01:00:00Z", time.Hour},
 		"paris history, repeated stamp": {"p.csv", "iu_ac,libelle,t_1h,q,k\n7,x,2021-01-01 01:00:00,1,\n7,x,2021-01-01 01:00:00,,\n7,x,2021-01-01 02:00:00,2,1.5\n", Paris, "7", "I|II", "2020-12-31T23:00:00Z", time.Hour},
 		"paris, French labels":          {"p.csv", "Identifiant arc;Libelle;Date et heure de comptage;Débit horaire\n7;x;2022-01-02T22:00:00+01:00;3.0\n7;x;2022-01-02T23:00:00+01:00;\n", Paris, "7", "III|-", "2022-01-02T20:00:00Z", time.Hour},

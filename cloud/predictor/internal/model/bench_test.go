@@ -119,7 +119,7 @@ func measure(b *testing.B, roads, before int) float64 {
 	took := time.Since(began).Seconds() / cycles
 	if roads == 100_000 && before < 100 {
 		// The grid is the benchmark's own, a live predictor has none.
-		g.Values, w, out = nil, nil, nil
+		g.Values = nil
 		runtime.GC()
 		fmt.Printf("BENCH predict_models_100k_peak_mib %.0f MiB\n", peakMiB())
 		b.StopTimer()

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/gob"
@@ -59,16 +60,15 @@ func openCheckpoint(path, key string) (*checkpoint, error) {
 	if path == "" {
 		return empty, nil
 	}
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return empty, nil
 	}
 	if err != nil {
 		return empty, fmt.Errorf("open checkpoint: %w", err)
 	}
-	defer f.Close()
 	cp := &checkpoint{path: path, saved: time.Now()}
-	if err := gob.NewDecoder(f).Decode(&cp.State); err != nil {
+	if err := gob.NewDecoder(bytes.NewReader(text)).Decode(&cp.State); err != nil {
 		return empty, fmt.Errorf("read checkpoint %s: %w", path, err)
 	}
 	if cp.State.Key != key {

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"time"
 
 	"github.com/2zrhun/city-flow/cloud/predictor/internal/series"
 )
@@ -49,6 +48,7 @@ type ewmaModel struct {
 	Highest []float32
 }
 
+// Info says what the model is.
 func (m *ewmaModel) Info() Info { return m.Head }
 
 // Forecast says nothing about a road without a value among the last buckets.
@@ -137,14 +137,16 @@ type weeksModel struct {
 	Weeks int
 }
 
+// Info says what the model is.
 func (m *weeksModel) Info() Info { return m.Head }
 
+// Forecast says nothing about a road that was not measured in any of the weeks.
 func (m *weeksModel) Forecast(w *series.Window, out *Batch) error {
 	if err := m.Head.check(w, out); err != nil {
 		return err
 	}
 	out.Clear()
-	week := int(7 * series.Day / time.Duration(w.Step()))
+	week := int(7 * series.Day / w.Step())
 	for h, ahead := range m.Head.Horizons {
 		for r := range m.Head.Roads {
 			var sum, count float32

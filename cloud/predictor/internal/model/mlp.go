@@ -22,6 +22,7 @@ type mlp struct {
 	Known []bool
 }
 
+// Info says what the model is.
 func (m *mlp) Info() Info { return m.In.Head }
 
 // Forecast says nothing about a road that was not measured within patience.

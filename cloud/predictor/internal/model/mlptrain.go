@@ -41,7 +41,7 @@ func (c MLP) withDefaults() MLP {
 	set(&c.Width, 160)
 	set(&c.Blocks, 1)
 	set(&c.Embed, 16)
-	set(&c.Nets, 5)
+	set(&c.Nets, 4)
 	set(&c.MaxSamples, 6_000_000)
 	set(&c.MinSamples, min(400_000, c.MaxSamples))
 	if c.Epochs == 0 {

@@ -234,6 +234,7 @@ type profileAR struct {
 	Weights []blas32.General
 }
 
+// Info says what the model is.
 func (m *profileAR) Info() Info { return m.In.Head }
 
 // Forecast says nothing about a road that was not measured within patience.

@@ -32,7 +32,7 @@ const (
 	heldShare     = 0.15
 	heldStretches = 6
 	// mostOutcomes bounds the outcomes kept per model.
-	mostOutcomes = 1_200_000
+	mostOutcomes = 600_000
 	// weeksFrom is how much history the models of Weeks need to be worth looking at.
 	weeksFrom = 14 * series.Day
 )
