@@ -100,6 +100,8 @@ func testAll(t *testing.T, o rig.PostgresOptions) {
 		{"OpenRefusesNewerSchema", true, testOpenRefusesNewerSchema},
 		{"Upgrade", false, testUpgrade},
 		{"Shape", true, testShape},
+		{"Deadlock", true, testDeadlock},
+		{"ServerRefuses", true, testServerRefuses},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -120,7 +120,7 @@ func startChild(tb testing.TB, dsn, redis, broker string, more ...string) *child
 	c := &child{ops: freeAddr(tb)}
 	args := append([]string{
 		"--database-url", dsn, "--redis-url", "redis://" + redis + "/0", "--broker-url", "tcp://" + broker,
-		"--http-addr", c.ops, "--log-level", "error", "--instance", "child",
+		"--http-addr", c.ops, "--log-level", "error",
 	}, more...)
 	c.cmd = exec.Command(self, args...)
 	c.cmd.Env = append(os.Environ(), envProgram+"=1")
