@@ -389,13 +389,7 @@ func (c *cycles) cycle(s *slot, final bool) error {
 // speak lets the models forecast from what is remembered.
 func (c *cycles) speak() {
 	at := time.Unix((c.memory.newest()+1)*int64(c.cfg.Step/time.Second), 0)
-	served := map[int]bool{}
-	for h := range c.cfg.Horizons {
-		for g := range groups() {
-			served[c.board.Order(h, g)[0]] = true
-		}
-	}
-	c.speakers.speak(c.memory, func(m int) bool { return served[m] }, at.In(c.zone).Hour())
+	c.speakers.speak(c.memory, at.In(c.zone).Hour())
 }
 
 // flush stores what is pending. After an error the store is asked again where to go on:
