@@ -3,8 +3,11 @@ package model
 import (
 	"context"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
-	"runtime"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,67 +69,112 @@ func city(roads int) (*Bundle, *series.Grid) {
 	return b, g
 }
 
-// cycle is the work of one boundary: a new row, all forecasts, their intervals.
-func cycle(b *Bundle, g *series.Grid, w *series.Window, out []*Batch, widths []*Widths, step int) error {
-	if _, err := w.Push(g.Time(step), g.Row(step%g.Steps())); err != nil {
-		return err
-	}
-	if err := b.ForecastAll(w, out); err != nil {
-		return err
-	}
-	for i := range out {
-		widths[i].Observe(0, out[i], g.Row((step+1)%g.Steps()))
-		widths[i].Apply(out[i], b.Head.Quantity)
-	}
-	return nil
-}
-
-// BenchmarkPredict measures the models' part of a cycle, all models of one quantity
-// with intervals, and prints lines for `make bench-predict`. Twice the roads must take
-// about twice as long, and a window that has run for long no longer than a new one.
+// BenchmarkPredict measures the models' part of a cycle: all models of two quantities,
+// speed and score, with intervals, at four horizons. It prints lines for `make
+// bench-predict`. Twice the roads must take about twice as long, and windows that have
+// run for long no longer than new ones.
 func BenchmarkPredict(b *testing.B) {
 	for b.Loop() {
-		half := measure(b, 50_000, 12)
-		whole := measure(b, 100_000, 12)
-		later := measure(b, 100_000, 400)
-		fmt.Printf("BENCH predict_models_100k_roads_s %.3f s\n", whole)
-		fmt.Printf("BENCH predict_models_linear %.2f x\n", whole/half)
-		fmt.Printf("BENCH predict_models_flat %.2f x\n", later/whole)
+		half, _ := measure(b, 50_000, 12)
+		whole, later := measure(b, 100_000, 12)
+		fmt.Printf("BENCH predict_cycle_100k_roads_s %.3f s\n", whole)
+		fmt.Printf("BENCH predict_cycle_linear %.2f x\n", whole/half)
+		fmt.Printf("BENCH predict_cycle_flat %.2f x\n", later/whole)
 	}
 }
 
-// measure is the seconds of a cycle after so many others.
-func measure(b *testing.B, roads, before int) float64 {
-	bundle, g := city(roads)
-	w := series.NewWindow(roads, bundle.Info().Depth, g.Step)
-	out := bundle.NewBatches()
-	var widths []*Widths
-	for range out {
-		widths = append(widths, NewWidths(4))
+// A live is what a predictor keeps of one quantity.
+type live struct {
+	bundle *Bundle
+	window *series.Window
+	out    []*Batch
+	widths []*Widths
+}
+
+// measure is the seconds of a cycle after so many others, and after a day.
+func measure(b *testing.B, roads, before int) (soon, later float64) {
+	var both []*live
+	rows := make([][]float32, 7)
+	for range 2 {
+		bundle, g := city(roads)
+		for i := range rows {
+			rows[i] = slices.Clone(g.Row(i * 31))
+		}
+		l := &live{bundle: bundle, window: series.NewWindow(roads, bundle.Info().Depth, g.Step), out: bundle.NewBatches()}
+		for range l.out {
+			l.widths = append(l.widths, NewWidths(4))
+		}
+		both = append(both, l)
 	}
-	for s := range before {
-		if _, err := w.Push(g.Time(s), g.Row(s%g.Steps())); err != nil {
-			b.Fatal(err)
+	debug.FreeOSMemory()
+	at := func(step int) time.Time { return monday.Add(time.Duration(step) * 5 * time.Minute) }
+	push := func(from, to int) {
+		for s := from; s < to; s++ {
+			for _, l := range both {
+				if _, err := l.window.Push(at(s), rows[s%len(rows)]); err != nil {
+					b.Fatal(err)
+				}
+			}
 		}
 	}
-	const cycles = 3
-	began := time.Now()
-	for i := range cycles {
-		if err := cycle(bundle, g, w, out, widths, before+i); err != nil {
-			b.Fatal(err)
+	timed := func(from int) float64 {
+		const cycles = 3
+		began := time.Now()
+		for s := from; s < from+cycles; s++ {
+			push(s, s+1)
+			for _, l := range both {
+				l.cycle(b, rows[(s+1)%len(rows)])
+			}
+		}
+		return time.Since(began).Seconds() / cycles
+	}
+	push(0, before)
+	soon = timed(before)
+	if roads == 100_000 {
+		fmt.Printf("BENCH predict_cycle_100k_rss_mib %.0f MiB\n", residentMiB())
+		netAlone(b, both[0].bundle)
+		push(before+3, 288)
+		later = timed(288)
+	}
+	return soon, later
+}
+
+// cycle makes all forecasts with their intervals, and scores one horizon.
+func (l *live) cycle(b *testing.B, truth []float32) {
+	if err := l.bundle.ForecastAll(l.window, l.out); err != nil {
+		b.Fatal(err)
+	}
+	for i := range l.out {
+		l.widths[i].Observe(0, l.out[i], truth)
+		l.widths[i].Apply(l.out[i], l.bundle.Head.Quantity)
+	}
+}
+
+// BenchmarkTrain trains all models for 207 roads on the share of a made-up week that
+// T-GCN's protocol trains with.
+func BenchmarkTrain(b *testing.B) {
+	names := make([]string, 207)
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	g := series.NewGrid(series.Speed("mph"), monday, 5*time.Minute, names, 1612)
+	rng := rand.New(rand.NewPCG(1, 2))
+	jam := make([]float64, len(names))
+	for s := range g.Steps() {
+		_, clock := g.Calendar.Slot(g.Time(s))
+		rush := math.Exp(-math.Pow(clock.Hours()-8, 2)) + math.Exp(-math.Pow(clock.Hours()-17, 2)/4)
+		for r := range names {
+			jam[r] = 0.95*jam[r] + 0.3*rng.NormFloat64()
+			g.Row(s)[r] = float32(max(3, 65-30*rush*float64(r%5)/4-3*math.Abs(jam[r])))
 		}
 	}
-	took := time.Since(began).Seconds() / cycles
-	if roads == 100_000 && before < 100 {
-		// The grid is the benchmark's own, a live predictor has none.
-		g.Values = nil
-		runtime.GC()
-		fmt.Printf("BENCH predict_models_100k_peak_mib %.0f MiB\n", peakMiB())
-		b.StopTimer()
-		netAlone(b, bundle)
-		b.StartTimer()
+	for b.Loop() {
+		began := time.Now()
+		if _, err := (Suite{}).Train(context.Background(), History{Grid: g}, Options{Horizons: []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}); err != nil {
+			b.Fatal(err)
+		}
+		fmt.Printf("BENCH predict_train_s %.1f s\n", time.Since(began).Seconds())
 	}
-	return took
 }
 
 // netAlone measures the mlp on one core: inputs and all networks.
@@ -151,13 +199,13 @@ func netAlone(b *testing.B, bundle *Bundle) {
 	fmt.Printf("BENCH predict_mlp_us_per_road %.1f us\n", us)
 }
 
-// peakMiB is the most memory that this process ever had; 0 where that is not known.
-func peakMiB() float64 {
+// residentMiB is the memory of this process now; 0 where that is not known.
+func residentMiB() float64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
-	_, after, _ := strings.Cut(string(text), "VmHWM:")
+	_, after, _ := strings.Cut(string(text), "VmRSS:")
 	kib, _ := strconv.ParseFloat(strings.Fields(after + " 0")[0], 64)
 	return kib / 1024
 }
