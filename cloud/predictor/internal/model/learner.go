@@ -86,6 +86,7 @@ func newLearner(c MLP, in *inputs, g *series.Grid, s *sums, seed uint64) *learne
 	l.total = max(20, min(max(samples, c.MinSamples), c.MaxSamples)/batchRows)
 	l.group = max(8, min(len(l.steps), groupValues/(30*len(g.Roads))))
 	l.batches = max(1, min(l.group*len(g.Roads)/batchRows, l.total/looks))
+	l.group = min(l.group, l.batches*batchRows) // more frames than examples are of no use
 	return l
 }
 
