@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 	_ "time/tzdata" // files of Paris need their zone anywhere
 
@@ -76,6 +77,9 @@ func run(ctx context.Context, cmd *cli.Command, to io.Writer) error {
 	return nil
 }
 
+// losLoopStart is when the files of T-GCN begin that have no times.
+func losLoopStart() time.Time { return time.Date(2012, 3, 1, 0, 0, 0, 0, time.UTC) }
+
 // open reads the file twice when zeros turn out to be missing values: only the protocol
 // says so, and the protocol depends on the file.
 func open(cmd *cli.Command) (*dataset.Set, backtest.Protocol, error) {
@@ -83,9 +87,16 @@ func open(cmd *cli.Command) (*dataset.Set, backtest.Protocol, error) {
 		Start: cmd.Timestamp("start"), Step: cmd.Duration("step"), Zone: cmd.String("tz"),
 		Holidays: cmd.String("holidays"), Unit: cmd.String("unit"),
 	}
+	assumed := o.Start.IsZero() && strings.EqualFold(cmd.String("protocol"), "tgcn")
+	if assumed {
+		o.Start = losLoopStart()
+	}
 	set, err := dataset.Open(cmd.String("data"), o)
 	if err != nil {
 		return nil, backtest.Protocol{}, err
+	}
+	if assumed && set.Grid.Start.Equal(losLoopStart()) {
+		set.Notes = append(set.Notes, "the first row is taken for "+losLoopStart().Format(time.DateTime)+", as in T-GCN's Los-loop; --start says otherwise")
 	}
 	p, err := backtest.NewProtocol(cmd.String("protocol"), set.Grid)
 	if err == nil && p.ZeroMissing {

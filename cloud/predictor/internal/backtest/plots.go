@@ -2,6 +2,7 @@ package backtest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"image/color"
 	"path/filepath"
@@ -78,7 +79,9 @@ func (r *Report) byHour() (*plot.Plot, error) {
 func (r *Report) worstRoads() (*plot.Plot, error) {
 	worst := slices.DeleteFunc(slices.Clone(r.Series), func(s RoadFigures) bool { return len(s.MAE) == 0 })
 	slices.SortStableFunc(worst, func(a, b RoadFigures) int { return cmp.Compare(b.MAE[r.Best], a.MAE[r.Best]) })
-	worst = worst[:min(mostBars, len(worst))]
+	if worst = worst[:min(mostBars, len(worst))]; len(worst) == 0 {
+		return nil, errors.New("nothing was tested: the file is too short for this horizon")
+	}
 	p := plot.New()
 	p.Title.Text = fmt.Sprintf("%s: roads with the largest errors %d min ahead", r.Data, r.MainMin)
 	p.Y.Label.Text, p.Y.Min = r.axis(), 0
