@@ -122,6 +122,7 @@ func Test(t *testing.T, b Backend) {
 		{"Reopen", onBackend(testReopen)},
 		{"CloseWaits", onBackend(testCloseWaits)},
 		{"TwoStores", onBackend(testTwoStores)},
+		{"ManyRoads", onBackend(testManyRoads)},
 		{"Crash", onBackend(testCrash)},
 	}
 	for _, tt := range tests {
