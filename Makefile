@@ -135,8 +135,9 @@ backtest: ## Measure every forecasting model on DATA=<csv> by PROTOCOL=tgcn, dcr
 	go run ./cloud/predictor/cmd/backtest --data '$(DATA)' $(if $(PROTOCOL),--protocol '$(PROTOCOL)') $(if $(START),--start '$(START)') $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 .PHONY: bench-predict
-bench-predict: ## A forecast cycle of 100,000 roads, one forecast of the mlp, the training for 207 roads; 4 minutes
-	cd cloud/predictor && go test -count=1 -timeout 30m -run '^$$' -bench '^Benchmark(Predict|Train)$$' -benchtime 1x ./... | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+bench-predict: ## A forecast cycle of 100,000 roads (models, and all beside them), one forecast of the mlp, the training for 207 roads; 4 minutes
+	cd cloud/predictor && go test -count=1 -timeout 30m -run '^$$' -bench '^Benchmark(Predict|Train|Cycle)$$' -benchtime 1x . ./internal/model | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)' \
+		| awk '{ print } $$2 ~ /_100k_roads_s$$/ { s += $$3 } $$2 ~ /_100k_rss_mib$$/ { m += $$3 } END { printf "BENCH predict_cycle_100k_roads_s %.3f s\nBENCH predict_cycle_100k_rss_mib %.0f MiB\n", s, m }'
 
 .PHONY: bench-parts
 bench-parts: ## Go benchmarks of the parts

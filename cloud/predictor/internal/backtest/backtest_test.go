@@ -103,7 +103,7 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Suite{Net: model.MLP{Width: 8, Embed: 2, Nets: 1, MaxSamples: 20_000}}.Train(context.Background(),
+	m, err := model.Suite{Net: model.MLP{Width: 8, Embed: 2, Nets: 1, MaxSamples: 10_240}}.Train(context.Background(),
 		model.History{Grid: g.Slice(0, p.Train)}, model.Options{Horizons: p.Horizons})
 	if err != nil {
 		t.Fatal(err)

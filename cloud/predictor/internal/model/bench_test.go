@@ -77,9 +77,9 @@ func BenchmarkPredict(b *testing.B) {
 	for b.Loop() {
 		half, _ := measure(b, 50_000, 12)
 		whole, later := measure(b, 100_000, 12)
-		fmt.Printf("BENCH predict_cycle_100k_roads_s %.3f s\n", whole)
-		fmt.Printf("BENCH predict_cycle_linear %.2f x\n", whole/half)
-		fmt.Printf("BENCH predict_cycle_flat %.2f x\n", later/whole)
+		fmt.Printf("BENCH predict_models_100k_roads_s %.3f s\n", whole)
+		fmt.Printf("BENCH predict_models_linear %.2f x\n", whole/half)
+		fmt.Printf("BENCH predict_models_flat %.2f x\n", later/whole)
 	}
 }
 
@@ -131,7 +131,7 @@ func measure(b *testing.B, roads, before int) (soon, later float64) {
 	push(0, before)
 	soon = timed(before)
 	if roads == 100_000 {
-		fmt.Printf("BENCH predict_cycle_100k_rss_mib %.0f MiB\n", residentMiB())
+		fmt.Printf("BENCH predict_models_100k_rss_mib %.0f MiB\n", residentMiB())
 		netAlone(b, both[0].bundle)
 		push(before+3, 288)
 		later = timed(288)

@@ -50,7 +50,7 @@ func window(t testing.TB, g *series.Grid, depth, newest int) *series.Window {
 }
 
 func TestSaveLoad(t *testing.T) {
-	g := daily([]string{"a", "b", "c"}, 3, 15*time.Minute)
+	g := daily([]string{"a", "b", "c"}, 4, 30*time.Minute)
 	graph := series.Graph{Neighbours: [][]int32{{1}, {0, 2}, {}}}
 	for _, tr := range []Trainer{Persistence{}, Profile{}, EWMA{}, ProfileAR{}, tiny(), Suite{Net: tiny()}} {
 		t.Run(tr.Name(), func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestSaveLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			equalForecasts(t, m, back, window(t, g, m.Info().Depth, 200))
+			equalForecasts(t, m, back, window(t, g, m.Info().Depth, 150))
 			for name, bad := range map[string]Want{
 				"step":  {Step: time.Minute, Roads: g.Roads, Graph: graph},
 				"graph": {Step: g.Step, Roads: g.Roads},
@@ -117,7 +117,7 @@ func equalForecasts(t *testing.T, a, b Model, w *series.Window) {
 }
 
 func TestRebind(t *testing.T) {
-	g := daily([]string{"a", "b", "c"}, 3, 15*time.Minute)
+	g := daily([]string{"a", "b", "c"}, 4, 30*time.Minute)
 	m, err := Profile{}.Train(context.Background(), History{Grid: g}, Options{Horizons: []int{1}})
 	if err != nil {
 		t.Fatal(err)
@@ -144,11 +144,11 @@ func TestRebind(t *testing.T) {
 }
 
 // tiny is an mlp that trains in a moment.
-func tiny() MLP { return MLP{Width: 8, Embed: 2, Nets: 2, Epochs: 30, MaxSamples: 20_000} }
+func tiny() MLP { return MLP{Width: 8, Embed: 2, Nets: 2, Epochs: 30, MaxSamples: 10_240} }
 
 // TestResume stops a training again and again; the end is the same as without.
 func TestResume(t *testing.T) {
-	g := daily([]string{"a", "b", "c"}, 3, 15*time.Minute)
+	g := daily([]string{"a", "b", "c"}, 4, 30*time.Minute)
 	h := History{Grid: g}
 	whole, err := tiny().Train(context.Background(), h, Options{Horizons: []int{1, 4}, Seed: 3, Workers: 1})
 	if err != nil {
@@ -188,14 +188,14 @@ func TestResume(t *testing.T) {
 	for _, p := range done {
 		back.Nets = append(back.Nets, &nn.Net{Shape: whole.(*mlp).Nets[0].Shape, Params: p})
 	}
-	equalForecasts(t, whole, back, window(t, g, whole.Info().Depth, 250))
+	equalForecasts(t, whole, back, window(t, g, whole.Info().Depth, 150))
 
 	// What is finished is not trained again, and the file goes.
 	again, err := tiny().Train(&rounds{Context: context.Background()}, h, Options{Horizons: []int{1, 4}, Seed: 3, Checkpoint: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	equalForecasts(t, whole, again, window(t, g, whole.Info().Depth, 250))
+	equalForecasts(t, whole, again, window(t, g, whole.Info().Depth, 150))
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the checkpoint is still there: %v", err)
 	}
@@ -217,9 +217,9 @@ func (r *rounds) Err() error {
 // TestFuture changes everything after a moment: no forecast of that moment may change,
 // and neither may training on what came before.
 func TestFuture(t *testing.T) {
-	g := daily([]string{"a", "b", "c", "d"}, 4, 15*time.Minute)
+	g := daily([]string{"a", "b", "c", "d"}, 6, 30*time.Minute)
 	graph := series.Graph{Neighbours: [][]int32{{1}, {0}, {3}, {2}}}
-	const cut = 300
+	const cut = 200
 	other := *g
 	other.Values = slices.Clone(g.Values)
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -261,9 +261,9 @@ func TestFuture(t *testing.T) {
 // TestBadInput trains and forecasts on what sensors do: no model may fail, or say
 // anything that is not finite and within bounds.
 func TestBadInput(t *testing.T) {
-	const days, step = 3, 30 * time.Minute
+	const days, step = 4, time.Hour
 	fill := func(value func(t, road int) float32) *series.Grid {
-		g := series.NewGrid(series.Speed("km/h"), monday, step, []string{"a", "b", "c"}, days*48)
+		g := series.NewGrid(series.Speed("km/h"), monday, step, []string{"a", "b", "c"}, days*24)
 		for s := range g.Steps() {
 			for r := range g.Roads {
 				g.Row(s)[r] = value(s, r)
@@ -278,7 +278,7 @@ func TestBadInput(t *testing.T) {
 		"all missing": fill(func(int, int) float32 { return nan }),
 		"one is dead": fill(func(t, r int) float32 { return []float32{float32(t % 7), nan, 30}[r] }),
 		"dies, starts": fill(func(t, r int) float32 {
-			if r == 0 && t > 100 || r == 1 && t < 100 {
+			if r == 0 && t > 70 || r == 1 && t < 70 {
 				return nan
 			}
 			return float32(40 + t%5)
@@ -294,7 +294,7 @@ func TestBadInput(t *testing.T) {
 			}
 			b := m.(*Bundle)
 			out := b.NewBatches()
-			for _, newest := range []int{0, 1, 100, g.Steps() - 1} {
+			for _, newest := range []int{0, 1, 70, g.Steps() - 1} {
 				if err := b.ForecastAll(g.Window(newest, b.Info().Depth), out); err != nil {
 					t.Fatal(err)
 				}
