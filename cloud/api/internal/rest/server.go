@@ -101,6 +101,7 @@ type Server struct {
 	perUser *limit.Limiter
 	perEdge *limit.Limiter
 	network featureCache
+	tiles   tileCache
 	engine  *gin.Engine
 	handler http.Handler
 }
@@ -168,7 +169,11 @@ func documented(path string) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
 		if name, ok := strings.CutPrefix(p, ":"); ok {
+			name, suffix, dotted := strings.Cut(name, ".")
 			parts[i] = "{" + name + "}"
+			if dotted {
+				parts[i] += "." + suffix
+			}
 		}
 	}
 	return strings.Join(parts, "/")
@@ -221,6 +226,7 @@ func (s *Server) routes() []route {
 		{"POST", "/api/auth/logout", login, s.logout},
 		{"GET", "/api/me", viewer, s.me},
 		{"GET", "/api/roads", viewer, s.roads},
+		{"GET", tilesPath, viewer, s.tile},
 		{"GET", "/api/traffic/live", viewer, s.trafficLive},
 		{"GET", "/api/traffic/history", viewer, s.trafficHistory},
 		{"GET", "/api/predictions", viewer, s.predictions},
