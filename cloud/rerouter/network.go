@@ -43,11 +43,7 @@ func (s *state) lacksNetwork() error {
 // loadNetwork reads the roads and makes a new graph when they changed in what
 // matters here.
 func (r *Rerouter) loadNetwork(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
-	defer cancel()
-	roads, err := all(func(p store.Page) ([]traffic.Road, store.Cursor, error) {
-		return r.store.Roads(ctx, store.RoadFilter{}, p)
-	})
+	roads, err := r.readRoads(ctx)
 	if err != nil {
 		return fmt.Errorf("read roads: %w", err)
 	}
@@ -58,7 +54,7 @@ func (r *Rerouter) loadNetwork(ctx context.Context) error {
 	if f := fingerprint(s.seed, roads); s.graph == nil || f != s.fingerprint {
 		graph, err := detour.NewGraph(ctx, roads)
 		if err != nil {
-			return fmt.Errorf("read roads: %w", err)
+			return err
 		}
 		s.fingerprint, s.graph, s.held = f, graph, nil // held roads had other numbers
 		s.refs = references(s.graph, roads)
@@ -67,6 +63,14 @@ func (r *Rerouter) loadNetwork(ctx context.Context) error {
 		r.log.Info("network loaded", "roads", len(roads), "drivable", s.graph.Roads(), "junctions", s.graph.Junctions())
 	}
 	return nil
+}
+
+func (r *Rerouter) readRoads(ctx context.Context) ([]traffic.Road, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	return all(func(p store.Page) ([]traffic.Road, store.Cursor, error) {
+		return r.store.Roads(ctx, store.RoadFilter{}, p)
+	})
 }
 
 // all reads a list to its end.
