@@ -126,7 +126,7 @@ bench-ingest: ## The collector beside COPY and single INSERTs, on PostgreSQL and
 bench-route: ## Shortest ways on a million edges beside Dijkstra, A* and pgRouting, every answer checked; advice, equilibria; 4 minutes
 	@scripts/need.sh postgres
 	@scripts/need.sh pgrouting
-	cd shared && go test -count=1 -timeout 30m -run '^$$' -bench '^Benchmark(Route|Equilibrium)$$' -benchtime 1x ./routing/... | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	cd shared && go test -p 1 -count=1 -timeout 30m -run '^$$' -bench '^Benchmark(Route|Equilibrium)$$' -benchtime 1x ./routing/... | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 	cd cloud/rerouter && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkAdvice$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 
 .PHONY: backtest
