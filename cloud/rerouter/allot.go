@@ -63,7 +63,7 @@ func (m *moment) allot(found []candidate) []traffic.Reroute {
 }
 
 // effect is what comes of sending drivers over a detour. None are sent over a road that
-// is itself forecast to be congested.
+// is itself forecast to be congested: new detours avoid them, those in force may not.
 func (m *moment) effect(c *candidate) herding.Effect {
 	if slices.ContainsFunc(c.Path, func(road int32) bool { return m.jammed[road] }) {
 		return herding.Effect{}

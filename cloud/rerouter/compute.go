@@ -36,8 +36,9 @@ func (c *candidate) saves() float64 { return c.Gain().Hours() * c.movableVPH * (
 func (r *Rerouter) compute(now picture) []traffic.Reroute {
 	r.state.forgetHeld(now.at.Add(-r.cfg.ForecastMaxAge))
 	kmh := r.state.speeds(now)
-	m := moment{r: r, at: now.at, kmh: kmh, speeds: detour.NewSpeeds(r.state.graph, kmh), flows: r.flows(now, kmh)}
+	m := moment{r: r, at: now.at, kmh: kmh, flows: r.flows(now, kmh)}
 	congested := m.congested(now)
+	m.speeds = detour.NewSpeeds(r.state.graph, kmh, m.jammed) // from one jam into another is no advice
 	m.findDetours(congested)
 	var found []candidate
 	for i := range congested {

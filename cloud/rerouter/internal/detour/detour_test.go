@@ -99,7 +99,7 @@ func made(t testing.TB, roads []traffic.Road, speeds func(n int) []float64) (*Gr
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g, NewFinder(NewSpeeds(g, speeds(g.Roads())))
+	return g, NewFinder(NewSpeeds(g, speeds(g.Roads()), nil))
 }
 
 func TestFastestAgreesWithGonum(t *testing.T) {
@@ -235,7 +235,7 @@ func TestDetoursKeepTheirPromises(t *testing.T) {
 			for r := int32(0); r < int32(g.Roads()); r += 11 {
 				speeds = randomSpeeds(rng, g.Roads())
 				speeds[r] = 5
-				f := NewFinder(NewSpeeds(g, speeds))
+				f := NewFinder(NewSpeeds(g, speeds, nil))
 				d, outcome := f.Around(r, minGain)
 				outcomes[outcome]++
 				if outcome != Found {
@@ -281,6 +281,35 @@ func TestSameAnswerEachTime(t *testing.T) {
 	}
 }
 
+// A detour never leads over a road that is shut, and is the fastest of those that do not.
+func TestDetoursKeepOffShutRoads(t *testing.T) {
+	n := synth.Generate(synth.Params{Seed: 12, Arcs: 600})
+	g, free := made(t, n.Roads, func(n int) []float64 { return randomSpeeds(rand.New(rand.NewPCG(9, 9)), n) })
+	shut := make([]bool, g.Roads())
+	slow := slices.Clone(free.speeds.kmh)
+	for r := 0; r < len(shut); r += 9 {
+		shut[r], slow[r] = true, 5
+	}
+	f := NewFinder(NewSpeeds(g, slow, shut))
+	found := 0
+	for r := int32(0); r < int32(len(shut)); r += 9 {
+		d, outcome := f.Around(r, time.Second)
+		if outcome != Found {
+			continue
+		}
+		found++
+		if slices.ContainsFunc(d.Path, func(o int32) bool { return shut[o] }) {
+			t.Fatalf("the detour %v leads over a shut road", d.Path)
+		}
+		if want := bruteForce(g, f.speeds.open, f.queryFor(d.Way)); float64(d.PathTime.Milliseconds()) != want {
+			t.Fatalf("the detour %v takes %v, gonum finds %g ms", d.Path, d.PathTime, want)
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d detours", found)
+	}
+}
+
 func TestNewGraphLeavesOutWhatCannotBeDriven(t *testing.T) {
 	m := traffic.Some(100)
 	g, err := NewGraph(t.Context(), []traffic.Road{
@@ -316,7 +345,7 @@ func BenchmarkAroundParis(b *testing.B) {
 	})
 	b.Run("speeds", func(b *testing.B) {
 		for b.Loop() {
-			NewSpeeds(g, f.speeds.kmh)
+			NewSpeeds(g, f.speeds.kmh, nil)
 		}
 	})
 	b.Run("graph", func(b *testing.B) {

@@ -44,18 +44,25 @@ type Speeds struct {
 	g      *Graph
 	kmh    []float64
 	millis []routing.Weight
+	// open are the same times, Infinity on roads that no detour may use.
+	open   []routing.Weight
 	metric *cch.Metric
 }
 
 // NewSpeeds works out the driving times of g's roads, given their speeds in km/h, all
-// positive: milliseconds, at least one, rounded.
-func NewSpeeds(g *Graph, kmh []float64) *Speeds {
-	s := &Speeds{g: g, kmh: kmh, millis: make([]routing.Weight, len(kmh))}
+// positive: milliseconds, at least one, rounded. No detour leads over a road that is
+// shut; nil shuts none.
+func NewSpeeds(g *Graph, kmh []float64, shut []bool) *Speeds {
+	s := &Speeds{g: g, kmh: kmh, millis: make([]routing.Weight, len(kmh)), open: make([]routing.Weight, len(kmh))}
 	for r, v := range kmh {
 		ms := math.Round(g.roads[r].lengthM / v * 3600)
 		s.millis[r] = routing.Weight(min(float64(routing.Infinity), max(1, ms)))
+		s.open[r] = s.millis[r]
+		if shut != nil && shut[r] {
+			s.open[r] = routing.Infinity
+		}
 	}
-	metric, err := g.ways.Customize(s.millis, 0)
+	metric, err := g.ways.Customize(s.open, 0)
 	if err != nil {
 		panic(fmt.Sprintf("detour: speeds of another graph: %v", err))
 	}
@@ -77,7 +84,7 @@ type Finder struct {
 
 // NewFinder returns a finder for some speeds.
 func NewFinder(s *Speeds) *Finder {
-	return &Finder{g: s.g, speeds: s, search: newSearch(s.g, s.millis), ways: s.metric.NewQuery()}
+	return &Finder{g: s.g, speeds: s, search: newSearch(s.g, s.open), ways: s.metric.NewQuery()}
 }
 
 // Around finds the best detour for road r that saves minGain at least. It first avoids the shortest way through r
