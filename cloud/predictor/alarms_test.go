@@ -80,7 +80,7 @@ func TestIncident(t *testing.T) {
 			if got := list(store.AlertActive); len(got) != 1 || !got[0].Start.Equal(day.Add(150*time.Minute)) || len(got[0].Roads) != 2 {
 				t.Fatalf("ten minutes into it: %+v", got)
 			}
-			if e := <-heard; len(e.Alerts) != 1 || !e.Alerts[0].Active() || e.Alerts[0].Lat.Or(0) != 48.8 {
+			if e := <-heard; len(e.Alerts) != 1 || !e.Alerts[0].Active() || e.Alerts[0].Lat.Or(0) != 48.8 || e.Alerts[0].Observed < 0.8 {
 				t.Errorf("told %+v", e)
 			}
 			b.restart()
@@ -88,7 +88,7 @@ func TestIncident(t *testing.T) {
 		}
 	}
 	got := list("")
-	if len(got) != 1 || !got[0].End.Equal(day.Add(210*time.Minute)) || got[0].Severity != traffic.SeverityMajor {
+	if len(got) != 1 || !got[0].End.Equal(day.Add(210*time.Minute)) || got[0].Severity != traffic.SeveritySevere {
 		t.Errorf("in the end: %+v", got)
 	}
 	e := <-heard

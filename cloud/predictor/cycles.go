@@ -363,6 +363,8 @@ func (c *cycles) recall(s *slot) error {
 	}
 	c.speak()
 	c.issue()
+	c.alarms.levels.measure(s, len(c.city.roads))
+	c.alarms.keep(c, c.memory.newest()+int64(c.alarms.ahead), len(c.city.roads))
 	return nil
 }
 
@@ -381,7 +383,7 @@ func (c *cycles) cycle(s *slot, final bool) error {
 		// again in its time has the same models speak.
 		c.issue()
 		c.board.Judge()
-		c.alarms.look(c)
+		c.alarms.look(c, s)
 	}
 	return nil
 }
