@@ -36,6 +36,7 @@ func command() *cli.Command {
 			&cli.StringFlag{Name: "unit", Usage: "`UNIT` of the values, for the table"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`NUMBER` that random choices begin with"},
 			&cli.StringFlag{Name: "out", Usage: "`FOLDER` for report.json and the plots; empty writes none"},
+			&cli.BoolFlag{Name: "quick", Usage: "train one small-scale network instead of the real ones: a first look"},
 			&cli.BoolFlag{Name: "verbose", Usage: "log the progress of the training"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error { return run(ctx, cmd, os.Stdout) },
@@ -50,6 +51,10 @@ func run(ctx context.Context, cmd *cli.Command, to io.Writer) error {
 	log := slog.New(slog.DiscardHandler)
 	if cmd.Bool("verbose") {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	if cmd.Bool("quick") {
+		p.Net = model.MLP{Nets: 1, MaxSamples: 300_000}
+		set.Notes = append(set.Notes, "quick: one network, trained with 300,000 samples")
 	}
 	began := time.Now()
 	b, err := backtest.Train(ctx, p, set.Grid, set.Graph, model.Options{Seed: cmd.Uint64("seed"), Log: log})

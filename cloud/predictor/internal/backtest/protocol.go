@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/2zrhun/city-flow/cloud/predictor/internal/model"
 	"github.com/2zrhun/city-flow/cloud/predictor/internal/series"
 )
 
@@ -23,6 +24,8 @@ type Protocol struct {
 	Averaged bool
 	// ZeroMissing says that zeros are missing values.
 	ZeroMissing bool
+	// Net is how the mlp is trained; zero is as it is for real.
+	Net model.MLP
 	// moments is the newest steps [from, to) from which a horizon is tested.
 	moments func(horizon int) (from, to int)
 }

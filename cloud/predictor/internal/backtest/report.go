@@ -171,7 +171,7 @@ func (r *Report) tableOfSeries(w io.Writer) error {
 	if !r.weekly() {
 		return nil
 	}
-	worst := slices.Clone(r.Series)
+	worst := slices.DeleteFunc(slices.Clone(r.Series), func(s RoadFigures) bool { return len(s.MAE) == 0 })
 	slices.SortFunc(worst, func(a, b RoadFigures) int { return cmp.Compare(a.Gain, b.Gain) })
 	fmt.Fprintf(w, "\n%d min ahead, where %s gains least on the best of last value, last week and four weeks:\n", r.MainMin, r.Best)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -23,7 +23,7 @@ type Score struct {
 
 // Train trains all models on the part of a grid to learn from.
 func Train(ctx context.Context, p Protocol, g *series.Grid, graph series.Graph, o model.Options) (*model.Bundle, error) {
-	s := model.Suite{}
+	s := model.Suite{Net: p.Net}
 	if p.Choose > 0 {
 		s.Held = p.Train
 	}

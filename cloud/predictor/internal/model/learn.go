@@ -190,7 +190,7 @@ func product(a, b blas32.General) blas32.General {
 // A trainingFrame is a frame with what came after it.
 type trainingFrame struct {
 	*frame
-	// targets are the changes from the present value at each horizon, in scale;
+	// targets are the changes from the base at each horizon, in scale;
 	// [horizon][road], NaN when not measured.
 	targets [][]float32
 }
@@ -204,7 +204,7 @@ func (in *inputs) training(g *series.Grid, s *sums, step int) trainingFrame {
 			row[r] = series.NaN()
 			if step+h < g.Steps() {
 				if v := g.Row(step + h)[r]; !series.Missing(v) {
-					row[r] = in.Scale.norm(r, v) - f.rows[0][r]
+					row[r] = in.Scale.norm(r, v) - f.base(r, h)
 				}
 			}
 		}

@@ -70,9 +70,9 @@ func (m *mlp) some(f *frame, roads []int32, out *Batch) {
 			}
 		}
 		for i, r := range some {
-			now, center, width := f.rows[0][r], m.In.Scale.Center[r], m.In.Scale.Width[r]
-			for h := range m.In.Head.Horizons {
-				v := center + width*(now+changes[i*shape.Outputs+h])
+			center, width := m.In.Scale.Center[r], m.In.Scale.Width[r]
+			for h, ahead := range m.In.Head.Horizons {
+				v := center + width*(f.base(int(r), ahead)+changes[i*shape.Outputs+h])
 				out.set(int(r), h, Value{v, v, v}, &m.In.Head.Quantity)
 			}
 		}

@@ -273,8 +273,8 @@ func (m *profileAR) some(f *frame, from, to int, out *Batch) {
 				change[h] += v * c
 			}
 		}
-		for h := range horizons {
-			v := m.In.Scale.Center[r] + m.In.Scale.Width[r]*(f.rows[0][r]+change[h])
+		for h, ahead := range m.In.Head.Horizons {
+			v := m.In.Scale.Center[r] + m.In.Scale.Width[r]*(f.base(r, ahead)+change[h])
 			out.set(r, h, Value{v, v, v}, &m.In.Head.Quantity)
 		}
 	}
