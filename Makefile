@@ -116,9 +116,28 @@ bench-edge: ## The edge beside Mosquitto, its uplink, its drain, its footprint o
 	cd e2e && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkEdge$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
 
 .PHONY: bench-ingest
-bench-ingest: ## The write path beside COPY and single INSERTs, on PostgreSQL, TimescaleDB and SQLite; CITYFLOW_BENCH=long for 20 M rows
+bench-ingest: ## The collector beside COPY and single INSERTs, on PostgreSQL and TimescaleDB; Append alone; SQLite; CITYFLOW_BENCH=long for 20 M rows
+	@scripts/need.sh postgres redis-server mosquitto
+	cd cloud/collector && go test -count=1 -timeout 60m -run '^$$' -bench '^BenchmarkIngest$$' -benchtime 1x ./cmd/collector | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	cd cloud/collector && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkCompression$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	cd shared && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkAppend$$' -benchtime 1x ./store/timescale | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+
+.PHONY: bench-route
+bench-route: ## Shortest ways on a million edges beside Dijkstra, A* and pgRouting, every answer checked; advice, equilibria; 4 minutes
 	@scripts/need.sh postgres
-	cd shared && go test -count=1 -timeout 60m -run '^$$' -bench '^BenchmarkIngest$$' -benchtime 1x ./store/timescale | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	@scripts/need.sh pgrouting
+	cd shared && go test -p 1 -count=1 -timeout 30m -run '^$$' -bench '^Benchmark(Route|Equilibrium)$$' -benchtime 1x ./routing/... | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+	cd cloud/rerouter && go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkAdvice$$' -benchtime 1x . | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)'
+
+.PHONY: backtest
+backtest: ## Measure every forecasting model on DATA=<csv> by PROTOCOL=tgcn, dcrnn, scats or hourly; START=2012-03-01 dates rows without times, OUT=<folder> takes report.json and plots
+	@test -n "$(DATA)" || { echo 'usage: make backtest DATA=<csv> [PROTOCOL=tgcn|dcrnn|scats|hourly] [START=<date>] [OUT=<folder>] [ARGS="…"]' >&2; exit 2; }
+	go run ./cloud/predictor/cmd/backtest --data '$(DATA)' $(if $(PROTOCOL),--protocol '$(PROTOCOL)') $(if $(START),--start '$(START)') $(if $(OUT),--out '$(OUT)') $(ARGS)
+
+.PHONY: bench-predict
+bench-predict: ## A forecast cycle of 100,000 roads (models, and all beside them), one forecast of the mlp, the training for 207 roads; 4 minutes
+	cd cloud/predictor && go test -count=1 -timeout 30m -run '^$$' -bench '^Benchmark(Predict|Train|Cycle)$$' -benchtime 1x . ./internal/model | grep -E '^(BENCH|---|ok|FAIL|panic|\s+\S+\.go:)' \
+		| awk '{ print } $$2 ~ /_100k_roads_s$$/ { s += $$3 } $$2 ~ /_100k_rss_mib$$/ { m += $$3 } END { printf "BENCH predict_cycle_100k_roads_s %.3f s\nBENCH predict_cycle_100k_rss_mib %.0f MiB\n", s, m }'
 
 .PHONY: bench-api
 bench-api: ## The API under load on the same machine: exports, 200 requests a second, 10,000 streams beside naive ones; CITYFLOW_BENCH=long for 10 M rows

@@ -10,15 +10,22 @@ package() {
 	node) echo nodejs ;;
 	mosquitto_pub) echo mosquitto-clients ;;
 	qemu-aarch64-static) echo qemu-user-static ;;
+	pgrouting) echo "postgresql-$(server_version)-pgrouting" ;;
 	gcc) echo build-essential ;; # the race detector links with it
 	*) echo "$1" ;;
 	esac
+}
+
+# Prints the newest version of the PostgreSQL servers that are installed.
+server_version() {
+	find /usr/lib/postgresql -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort -V | tail -n 1
 }
 
 # Debian keeps the PostgreSQL server out of PATH.
 have() {
 	case $1 in
 	postgres) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v pg_ctl >/dev/null ;;
+	pgrouting) compgen -G '/usr/share/postgresql/*/extension/pgrouting.control' >/dev/null ;;
 	*) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
 	esac
 }

@@ -37,8 +37,10 @@ func command() *cli.Command {
 				Usage: "bring data into the data folder",
 				Commands: []*cli.Command{
 					{
-						Name: "roads", ArgsUsage: "FILE…", Flags: []cli.Flag{dataDir()}, Action: importRoads,
-						Usage: "import a road network: the Paris reference (CSV or GeoJSON) or a saved network",
+						Name: "roads", ArgsUsage: "FILE…", Flags: append(roadsFlags(), dataDir()), Action: importRoads,
+						Usage: "import a road network: an OpenStreetMap extract (.osm, .osm.gz, .osm.pbf), the Paris reference (CSV or GeoJSON) or street graph, or a saved network",
+						Description: "What a file is, is seen by its content. What could not be used is listed with the\n" +
+							"reason, how often, and the first places; --report has all of it.",
 					},
 					{
 						Name: "readings", ArgsUsage: "FILE…", Action: importReadings,
@@ -74,10 +76,18 @@ func command() *cli.Command {
 			{
 				Name:  "rejected",
 				Usage: "look at what was refused",
-				Commands: []*cli.Command{{
-					Name: "list", Flags: []cli.Flag{dataDir(), limitFlag()}, Action: listRejected,
-					Usage: "list refused rows and messages, newest first, with where they came from and why",
-				}},
+				Commands: []*cli.Command{
+					{
+						Name: "list", Flags: []cli.Flag{dataDir(), limitFlag()}, Action: listRejected,
+						Usage: "list refused rows and messages, newest first, with where they came from and why, also while `up` runs",
+					},
+					{
+						Name: "replay", Flags: []cli.Flag{dataDir()}, Action: replayRejected,
+						Usage: "judge refused messages once more, such as after an update, also while `up` runs",
+						Description: "What is valid now is stored, once, and leaves the list; the rest stays, and the\n" +
+							"command says why.",
+					},
+				},
 			},
 			{
 				Name: "version", Usage: "print the version",

@@ -1,90 +1,29 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/2zrhun/city-flow/cloud/collector"
 	"github.com/2zrhun/city-flow/shared/store"
 	"github.com/2zrhun/city-flow/shared/store/sqlite"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
-// rejects keeps the rows that a source could not use beside the messages that the
-// edge refused, so that one list tells all. It never holds a source up: when the store
-// is slower than a file full of bad rows, it keeps count and lets the record go.
-type rejects struct {
-	store   store.ReadingWriter
-	log     *slog.Logger
-	waiting chan traffic.Rejected
-}
-
-const (
-	// maxWaitingRejects bounds the records that wait for the store.
-	maxWaitingRejects = 10_000
-	// rejectsEvery is how often they are written.
-	rejectsEvery = 250 * time.Millisecond
-	// loggedRejects is how many are logged one by one at each writing.
-	loggedRejects = 5
-)
-
-func newRejects(st store.ReadingWriter, log *slog.Logger) *rejects {
-	return &rejects{store: st, log: log, waiting: make(chan traffic.Rejected, maxWaitingRejects)}
-}
-
-// add takes a record; it never waits.
-func (r *rejects) add(rejected traffic.Rejected) {
-	select {
-	case r.waiting <- rejected:
-	default: // the source counts all of them; the list is bounded anyhow
-	}
-}
-
-// run writes what was added until ctx ends, and then what is left.
-func (r *rejects) run(ctx context.Context) error {
-	tick := time.NewTicker(rejectsEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return r.write(context.WithoutCancel(ctx))
-		case <-tick.C:
-			if err := r.write(ctx); err != nil && ctx.Err() == nil {
-				r.log.Error("rejected rows could not be listed", "error", err)
-			}
-		}
-	}
-}
-
-func (r *rejects) write(ctx context.Context) error {
-	batch := make([]traffic.Rejected, 0, len(r.waiting))
-	for range cap(batch) {
-		batch = append(batch, <-r.waiting)
-	}
-	if len(batch) == 0 {
-		return nil
-	}
-	for _, b := range batch[:min(len(batch), loggedRejects)] {
-		r.log.Warn("rejected", "origin", b.Origin, "reason", b.Reason, "detail", b.Detail)
-	}
-	if more := len(batch) - loggedRejects; more > 0 {
-		r.log.Warn("more were rejected: see `cityflow rejected list`", "count", more)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if _, err := r.store.Append(ctx, store.Delivery{Rejected: batch}); err != nil {
-		return fmt.Errorf("store %d rejected rows: %w", len(batch), err)
-	}
-	return nil
-}
-
-// listRejected is `cityflow rejected list`.
+// listRejected is `cityflow rejected list`. It may be used while the same folder's
+// `cityflow up` runs.
 func listRejected(ctx context.Context, cmd *cli.Command) error {
-	return withStore(ctx, cmd, func(st *sqlite.Store, _ *slog.Logger) error {
+	return besideStore(ctx, cmd, func(st *sqlite.Store, _ *slog.Logger) error {
 		list, _, err := st.Rejected(ctx, store.Page{Limit: cmd.Int("limit")})
 		if err != nil {
 			return err
@@ -100,4 +39,93 @@ func listRejected(ctx context.Context, cmd *cli.Command) error {
 		}
 		return w.Flush()
 	})
+}
+
+// replayPage is how many records are judged again in one transaction.
+const replayPage = 500
+
+// replayRejected is `cityflow rejected replay`. It may be used while the same folder's
+// `cityflow up` runs.
+func replayRejected(ctx context.Context, cmd *cli.Command) error {
+	return besideStore(ctx, cmd, func(st *sqlite.Store, _ *slog.Logger) error {
+		r := replayer{store: st, rereader: collector.NewRereader(), refused: map[string]int{}}
+		err := r.run(ctx)
+		return cmp.Or(err, r.report(cmd.Root().Writer))
+	})
+}
+
+// A replayStore is what a replay works on.
+type replayStore interface {
+	store.RejectedReader
+	store.ReadingWriter
+}
+
+// A replayer offers what was refused once more.
+type replayer struct {
+	store    replayStore
+	rereader *collector.Rereader
+
+	taken    int
+	appended store.Appended
+	refused  map[string]int // by why
+}
+
+// run judges all records, a page in a transaction: what is taken leaves the list in the
+// transaction that stores it, and is stored once however often it is offered.
+func (r *replayer) run(ctx context.Context) error {
+	page := store.Page{Limit: replayPage}
+	for {
+		list, next, err := r.store.Rejected(ctx, page)
+		if err != nil {
+			return err
+		}
+		if err := r.offer(ctx, list); err != nil {
+			return err
+		}
+		if page.After = next; next == "" {
+			return nil
+		}
+	}
+}
+
+func (r *replayer) offer(ctx context.Context, list []traffic.Rejected) error {
+	var all store.Delivery
+	for i := range slices.Backward(list) { // oldest first
+		d, err := r.rereader.Reread(&list[i])
+		if err != nil {
+			r.refused[err.Error()]++
+			continue
+		}
+		r.taken++
+		all.Readings = append(all.Readings, d.Readings...)
+		all.Rejected = append(all.Rejected, d.Rejected...)
+		all.Gaps = append(all.Gaps, d.Gaps...)
+		all.Settled = append(all.Settled, d.Settled...)
+	}
+	if len(all.Settled) == 0 {
+		return nil
+	}
+	a, err := r.store.Append(ctx, all)
+	r.appended.New += a.New
+	r.appended.Duplicate += a.Duplicate
+	return err
+}
+
+// report says what was taken and why the others were not, the most frequent reason first.
+func (r *replayer) report(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "messages taken: %d; readings stored: %d, there before: %d\n", r.taken, r.appended.New, r.appended.Duplicate)
+	left := 0
+	for _, n := range r.refused {
+		left += n
+	}
+	fmt.Fprintf(&b, "still refused: %d\n", left)
+	reasons := slices.SortedFunc(maps.Keys(r.refused), func(x, y string) int {
+		return cmp.Or(cmp.Compare(r.refused[y], r.refused[x]), strings.Compare(x, y))
+	})
+	for _, why := range reasons {
+		fmt.Fprintf(&b, "%8d  %s\n", r.refused[why], why)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }

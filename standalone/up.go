@@ -86,7 +86,7 @@ func (h *house) openRoads(ctx context.Context) (err error) {
 	if path == "" {
 		return nil
 	}
-	h.network, _, err = putNetwork(ctx, h.store, path, h.log)
+	h.network, err = putNetwork(ctx, h.store, path, h.log)
 	return err
 }
 

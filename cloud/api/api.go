@@ -126,6 +126,8 @@ type Store interface {
 	store.ReadingScanner
 	store.ForecastReader
 	store.AdviceReader
+	store.AlertReader
+	store.SkillReader
 	store.RejectedReader
 	store.GapReader
 	store.SensorReader

@@ -127,6 +127,14 @@ func (s *stream) until(ok func(liveMessage) bool) {
 	s.t.Fatal("1000 messages and none of them")
 }
 
+// await returns the next message of a type, whatever comes before it.
+func (s *stream) await(kind string, into any) {
+	s.t.Helper()
+	s.until(func(m liveMessage) bool {
+		return m.Type == kind && json.Unmarshal(m.Data, into) == nil
+	})
+}
+
 func (s *stream) send(text string) {
 	s.t.Helper()
 	if err := s.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
@@ -174,22 +182,21 @@ func TestStreamBeginsWithASnapshotAndTellsChanges(t *testing.T) {
 	rs := []traffic.Reroute{{At: noon, Route: "R0000", Alt: "R0001", Path: []traffic.RoadID{"R0001"}, Status: traffic.RerouteProposed}}
 	c.publish(bus.Event{Topic: bus.TopicReroutes, Reroutes: rs})
 	var advice []detour
-	s.next("reroutes", &advice)
+	s.await("reroutes", &advice)
 	if len(advice) != 1 || advice[0].Label != `Rue "0" <é>` {
 		t.Errorf("%+v", advice)
 	}
 	c.publish(bus.Event{Topic: bus.TopicReroutes, Reroutes: []traffic.Reroute{}})
-	s.next("reroutes", &advice)
+	s.await("reroutes", &advice)
 	if len(advice) != 0 {
 		t.Errorf("advice that is no longer in force: %+v", advice)
 	}
 
 	c.foresee(forecasts(5, "R0000", "R0001")...)
-	var ps []forecast
-	s.next("predictions", &ps)
-	if len(ps) != 2 || ps[0].Horizon != 30 || ps[1].Horizon != 30 {
-		t.Errorf("%+v", ps)
-	}
+	s.until(func(m liveMessage) bool { // after those of before, where their turn had not come yet
+		var ps []forecast
+		return m.Type == "predictions" && json.Unmarshal(m.Data, &ps) == nil && len(ps) == 2 && ps[0].Horizon == 30 && ps[1].Horizon == 30
+	})
 }
 
 func TestNewsOfARoadCoalesce(t *testing.T) {

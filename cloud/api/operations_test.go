@@ -33,7 +33,7 @@ func TestWhatIsNotThere(t *testing.T) {
 func TestEverythingElseNeedsAToken(t *testing.T) {
 	c := start(t)
 	for _, path := range []string{
-		"/api/me", "/api/roads", "/api/traffic/live", "/api/traffic/history", "/api/predictions",
+		"/api/me", "/api/roads", "/api/traffic/live", "/api/traffic/history", "/api/predictions", "/api/predictions/skill", "/api/alerts",
 		"/api/reroutes/recommended", "/api/rejected", "/ws/live",
 	} {
 		c.get(path, "").problem(401, "unauthorized")

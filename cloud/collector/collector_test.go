@@ -210,6 +210,32 @@ func TestStoreFailsAndRecovers(t *testing.T) {
 	c.balanced(t)
 }
 
+// While one transaction takes its time the next runs, and each is answered for itself.
+func TestTwoTransactionsAtATime(t *testing.T) {
+	st := newScripted()
+	slow, release := make(chan struct{}), make(chan struct{})
+	st.setFail(func(_ context.Context, d store.Delivery) error {
+		if len(d.Batches) > 0 && d.Batches[0].Seq == 1 {
+			close(slow)
+			<-release
+		}
+		return nil
+	})
+	addr := rig.Mosquitto(t)
+	c := run(t, addr, st, nil, nil).ready(t)
+	e := connect(t, addr, "e")
+	e.sendBatch(t, batch("e", 1, 10))
+	<-slow
+	e.sendBatch(t, batch("e", 2, 10))
+	eventually(t, "batch 2 is acknowledged", func() bool { return e.acked(7, 2) > 0 })
+	if e.acked(7, 1) > 0 || st.count() != 10 {
+		t.Errorf("batch 1 was acknowledged %d times before its transaction ended; %d readings", e.acked(7, 1), st.count())
+	}
+	close(release)
+	eventually(t, "batch 1 is acknowledged", func() bool { return e.acked(7, 1) > 0 })
+	c.balanced(t)
+}
+
 // A store that hangs is given up after the timeout and tried again.
 func TestStoreHangs(t *testing.T) {
 	addr := rig.Mosquitto(t)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -162,18 +163,31 @@ func TestKilled(t *testing.T) {
 	checkStored(t, db, all, int(batches), readings)
 }
 
-// sendUntil sends batch after batch for every edge and returns how many.
+// sendUntil sends batch after batch for every edge and returns how many. As an edge does,
+// it waits while many are not acknowledged, and sends those again after a while.
 func sendUntil(t *testing.T, all []*edge, readings int, enough <-chan struct{}) uint64 {
-	for seq := uint64(1); ; seq++ {
+	const window, pause = 50, 500 * time.Millisecond
+	last := time.Now()
+	for seq := uint64(0); ; {
+		full := slices.ContainsFunc(all, func(e *edge) bool {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			return len(e.kept) >= window
+		})
+		if !full {
+			seq++
+		}
+		resend := full && time.Since(last) > pause // the collector was killed with these in its hands
 		for _, e := range all {
+			if resend {
+				e.again()
+				last = time.Now()
+			}
+			if full {
+				continue
+			}
 			if err := e.offer(batch(e.id, seq, readings)); err != nil {
 				t.Errorf("publish: %v", err)
-			}
-			e.mu.Lock()
-			waiting := len(e.kept)
-			e.mu.Unlock()
-			if waiting > 100 { // the collector was killed with these in its hands
-				e.again()
 			}
 		}
 		select {

@@ -32,8 +32,10 @@ const (
 type alarms struct {
 	store    Alarms
 	detector *incident.Detector
-	// horizon is the index of the horizon that measurements are held against.
-	horizon int
+	// horizon is the index of the horizon that measurements are held against, ahead the
+	// same in steps.
+	horizon, ahead int
+	levels         *levels
 	// last is the newest step that was looked at.
 	last int64
 	// waiting are alerts to be stored, untold those that were and are to be announced.
@@ -47,6 +49,8 @@ func newAlarms(cfg *Config, s Alarms) *alarms {
 			a.horizon = h
 		}
 	}
+	a.ahead = cfg.stepsAhead(cfg.Horizons[a.horizon])
+	a.levels = newLevels(a.ahead)
 	return a
 }
 
@@ -77,22 +81,39 @@ func (a *alarms) resume(ctx context.Context, c *city, m *memory) error {
 	return nil
 }
 
-// look holds the newest step against what was forecast for it. A cycle that is run again
-// raises nothing.
-func (a *alarms) look(c *cycles) {
-	step := c.memory.newest()
-	measured, ok := c.memory.at(step)
-	if !ok || step <= a.last {
+// look holds the newest step, a slot, against what was forecast for it, and keeps what is
+// forecast now. A cycle that is run again raises nothing.
+func (a *alarms) look(c *cycles, s *slot) {
+	step, roads := c.memory.newest(), len(c.city.roads)
+	if step <= a.last {
 		return
 	}
 	a.last = step
+	measured := a.levels.measure(s, roads)
 	for _, in := range a.detector.Step(step, measured, func(road int) (evaluate.Forecast, bool) { return a.expected(c, road, step) }) {
 		a.waiting = append(a.waiting, c.alert(&in))
 	}
+	a.keep(c, step+int64(a.ahead), roads)
 }
 
-// expected is what the model that speaks had forecast for a step.
+// keep remembers the speeds that the models which speak forecast for a step.
+func (a *alarms) keep(c *cycles, step int64, roads int) {
+	a.levels.keep(step, roads, func(road int) (float64, bool) {
+		for _, m := range c.board.Order(a.horizon, int(c.city.groups[road])) {
+			if v, ok := c.speakers.speed(m, road, a.horizon); ok {
+				return v, true
+			}
+		}
+		return 0, false
+	})
+}
+
+// expected is what the model that speaks had forecast for a step: from speeds, or of the
+// score where only the occupancy is measured.
 func (a *alarms) expected(c *cycles, road int, step int64) (evaluate.Forecast, bool) {
+	if a.levels.free[road] > 0 {
+		return a.levels.expected(step, road)
+	}
 	for _, m := range c.board.Order(a.horizon, int(c.city.groups[road])) {
 		if f, ok := c.board.Pending(m, a.horizon, road, step); ok {
 			return f, true
@@ -141,7 +162,7 @@ func (c *cycles) alert(in *incident.Incident) traffic.Alert {
 	if name == "" {
 		name = string(r.id)
 	}
-	out.Detail = fmt.Sprintf("%s: congestion %.0f %% where %.0f %% was forecast, %d road(s) affected",
+	out.Detail = fmt.Sprintf("%s: %.0f %% slower than free where %.0f %% was forecast, %d road(s) affected",
 		name, 100*out.Observed, 100*out.Expected, len(in.Roads))
 	return out
 }

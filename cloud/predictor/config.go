@@ -66,7 +66,7 @@ func Default() Config {
 
 // Models lists the names of all models, in the order of Config.Models.
 func Models() []string {
-	return []string{model.EWMALR, model.PersistenceName, model.ProfileName, model.ProfileARName, model.MLPName}
+	return []string{model.EWMALR, model.PersistenceName, model.ProfileName, model.ProfileARName, model.MLPName, model.EnsembleName}
 }
 
 // Validate returns an error that names the first bad field, its value and what is

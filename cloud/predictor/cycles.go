@@ -95,8 +95,8 @@ type size struct {
 	samples int64
 }
 
-// resume continues after the predictions that are stored. The last stored boundary may
-// have run early or been cut off, so it runs again.
+// resume continues after the predictions that are stored. The last stored boundary runs
+// again when it had run early, which is so when its step has not taught anything yet.
 func (c *cycles) resume(ctx context.Context) error {
 	if c.begun {
 		return nil
@@ -121,7 +121,8 @@ func (c *cycles) resume(ctx context.Context) error {
 		own := time.Unix(c.board.Through()*int64(c.cfg.Step/time.Second), 0).UTC()
 		last = own.Add((grace + 1) * c.cfg.Step)
 	}
-	if !last.IsZero() {
+	c.next = last
+	if !last.IsZero() && c.board.Through() < c.memory.number(last)-1-grace {
 		c.next = last.Add(-c.cfg.Step)
 	}
 	c.begun = true
@@ -362,6 +363,8 @@ func (c *cycles) recall(s *slot) error {
 	}
 	c.speak()
 	c.issue()
+	c.alarms.levels.measure(s, len(c.city.roads))
+	c.alarms.keep(c, c.memory.newest()+int64(c.alarms.ahead), len(c.city.roads))
 	return nil
 }
 
@@ -372,12 +375,15 @@ func (c *cycles) cycle(s *slot, final bool) error {
 	}
 	if final {
 		c.learn()
-		c.alarms.look(c)
 	}
 	c.speak()
 	c.pending = c.serve(c.pending, s.start.Add(c.cfg.Step))
 	if final {
+		// Who speaks is decided for the next boundary, so that one which runs early and
+		// again in its time has the same models speak.
 		c.issue()
+		c.board.Judge()
+		c.alarms.look(c, s)
 	}
 	return nil
 }
@@ -385,13 +391,7 @@ func (c *cycles) cycle(s *slot, final bool) error {
 // speak lets the models forecast from what is remembered.
 func (c *cycles) speak() {
 	at := time.Unix((c.memory.newest()+1)*int64(c.cfg.Step/time.Second), 0)
-	served := map[int]bool{}
-	for h := range c.cfg.Horizons {
-		for g := range groups() {
-			served[c.board.Order(h, g)[0]] = true
-		}
-	}
-	c.speakers.speak(c.memory, func(m int) bool { return served[m] }, at.In(c.zone).Hour())
+	c.speakers.speak(c.memory, at.In(c.zone).Hour())
 }
 
 // flush stores what is pending. After an error the store is asked again where to go on:

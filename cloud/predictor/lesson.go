@@ -2,7 +2,6 @@ package predictor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -25,9 +24,8 @@ const (
 	readAtOnce = 24 * time.Hour
 )
 
-// train makes new models from the history before now, and lets each take over unless the
-// one in force, or the one before it, does better on the last day. It returns the first
-// error; ErrTooLittle when some model could not be made yet.
+// train makes new models from the history before now, and lets those of each channel take
+// over unless the ones in force, or the ones before them, do better on the last day.
 func (s *school) train(ctx context.Context, now time.Time) error {
 	began := time.Now()
 	p := s.plan.Load()
@@ -35,95 +33,99 @@ func (s *school) train(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	next := s.lineup.Load().clone()
-	var failed error
-	for _, t := range s.trainers {
-		for channel, to := range next.channels() {
-			m, err := s.teach(ctx, t, channel, model.History{Grid: grids[channel], Graph: p.graph}, to[t.Name()])
-			if err != nil {
-				failed = errors.Join(failed, err)
-				continue
-			}
-			to[t.Name()] = m
+	for _, channel := range channels() {
+		if empty(grids[channel]) {
+			continue // a city without speeds needs no models of them
+		}
+		if err := s.teach(ctx, channel, model.History{Grid: grids[channel], Graph: p.graph}); err != nil {
+			return fmt.Errorf("for %s: %w", channel, err)
 		}
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	s.trained = failed == nil
-	s.lineup.Store(next)
 	s.metrics.duration.Set(time.Since(began).Seconds())
 	s.log.Info("trained", "until", now, "roads", len(p.ids), "steps", grids[channelScore].Steps(), "took", time.Since(began).Round(time.Millisecond))
-	return failed
+	return nil
 }
 
-func (l *lineup) clone() *lineup { return &lineup{maps.Clone(l.scores), maps.Clone(l.speeds)} }
-
-// channels are the models by what they forecast.
-func (l *lineup) channels() map[string]map[string]model.Model {
-	return map[string]map[string]model.Model{channelScore: l.scores, channelSpeed: l.speeds}
-}
-
-// teach trains one model and returns the best of the new one, the one in force and its
-// predecessor.
-func (s *school) teach(ctx context.Context, t model.Trainer, channel string, h model.History, inForce model.Model) (model.Model, error) {
-	name := t.Name()
-	if empty(h.Grid) {
-		s.metrics.runs.WithLabelValues(name, "thin").Inc()
-		return inForceOr(inForce, fmt.Errorf("train %s for %s: %w: nothing measured", name, channel, model.ErrTooLittle), channel)
-	}
+// teach trains the models of one channel and puts the best of the new ones, those in
+// force and their predecessors in force.
+func (s *school) teach(ctx context.Context, channel string, h model.History) error {
 	lesson, exam := divide(h.Grid)
-	m, err := t.Train(ctx, model.History{Grid: lesson, Graph: h.Graph}, s.options())
-	if errors.Is(err, model.ErrTooLittle) {
-		s.metrics.runs.WithLabelValues(name, "thin").Inc()
-	}
+	m, err := s.trainer.Train(ctx, model.History{Grid: lesson, Graph: h.Graph}, s.options())
 	if err != nil {
-		return nil, fmt.Errorf("for %s: %w", channel, err)
+		return err
 	}
-	best := m
+	made, ok := m.(*model.Bundle)
+	if !ok || !s.fits(made) {
+		return fmt.Errorf("trained a %T that does not fit: want a bundle", m)
+	}
+	s.trained = made.Learned != nil
+	best := made
 	if exam > 0 {
-		best = s.elect(channel, h, exam, m, inForce)
+		best = s.elect(channel, h, exam, made)
 	}
-	if best != m {
-		s.metrics.runs.WithLabelValues(name, "worse").Inc()
-		return best, nil
+	outcome := "taken"
+	switch {
+	case best != made:
+		outcome = "worse"
+	case !s.trained:
+		outcome = "thin"
 	}
-	s.metrics.runs.WithLabelValues(name, "taken").Inc()
-	return m, s.shelf.Put(channel, m)
+	s.metrics.runs.WithLabelValues(channel, outcome).Inc()
+	s.putInForce(channel, best)
+	if best != made {
+		return nil
+	}
+	return s.shelf.Put(channel, made)
 }
 
-// inForceOr passes over a channel in which nothing is measured: a city without speeds
-// needs no models of speed.
-func inForceOr(m model.Model, err error, channel string) (model.Model, error) {
-	if m == nil && channel == channelScore {
-		return nil, err
-	}
-	return m, nil
-}
-
-// elect returns the model that does best on the exam, the new one when it is not clearly
-// worse. A version that loses to its predecessor goes from the shelf.
-func (s *school) elect(channel string, h model.History, exam int, m, inForce model.Model) model.Model {
-	name := m.Info().Name
-	want := model.Want{Step: s.cfg.Step, Roads: h.Grid.Roads, Graph: h.Graph}
-	best, least := m, examine(m, h.Grid, exam)
-	rivals := s.shelf.Usable(channel, name, want)
-	if len(rivals) == 0 && inForce != nil {
-		rivals = []model.Model{inForce}
-	}
-	for _, rival := range rivals[:min(2, len(rivals))] {
-		if e := examine(rival, h.Grid, exam); e < least*(1-better) {
-			s.log.Warn("a model is worse than an older one on the last day; the older one stays",
-				"model", name, "of", channel, "error", least, "older", e, "trained", rival.Info().Trained)
-			if best != m {
-				if err := s.shelf.Remove(channel, best); err != nil {
-					s.log.Warn("a bad model file stays", "err", err)
-				}
-			}
-			best, least = rival, e
+// putInForce lets models speak from the next cycle on.
+func (s *school) putInForce(channel string, b *model.Bundle) {
+	for {
+		old := s.lineup.Load()
+		next := &lineup{maps.Clone(old.trained), old.persistence}
+		if next.trained == nil {
+			next.trained = map[string]*model.Bundle{}
+		}
+		next.trained[channel] = b
+		if s.lineup.CompareAndSwap(old, next) {
+			return
 		}
 	}
+}
+
+// elect returns the models that do best on the exam, the new ones when they are not clearly
+// worse. A version that loses to its predecessor goes from the shelf.
+func (s *school) elect(channel string, h model.History, exam int, made *model.Bundle) *model.Bundle {
+	best, least := made, examine(made, h.Grid, exam)
+	for _, rival := range s.rivals(channel, h) {
+		e := examine(rival, h.Grid, exam)
+		if !(e < least*(1-better)) {
+			continue
+		}
+		s.log.Warn("new models are worse than older ones on the last day; the older ones stay",
+			"of", channel, "error", least, "older", e, "trained", rival.Info().Trained)
+		if best != made {
+			if err := s.shelf.Remove(channel, best); err != nil {
+				s.log.Warn("a bad model file stays", "err", err)
+			}
+		}
+		best, least = rival, e
+	}
 	return best
+}
+
+// rivals are the last two versions.
+func (s *school) rivals(channel string, h model.History) []*model.Bundle {
+	var out []*model.Bundle
+	for _, m := range s.shelf.Usable(channel, model.Want{Step: s.cfg.Step, Roads: h.Grid.Roads, Graph: h.Graph}) {
+		if b, ok := m.(*model.Bundle); ok && s.fits(b) && len(out) < 2 {
+			out = append(out, b)
+		}
+	}
+	if b := s.lineup.Load().trained[channel]; len(out) == 0 && b != nil {
+		out = append(out, b)
+	}
+	return out
 }
 
 // divide cuts the last day off for the exam where enough is left to learn from. exam is the
@@ -192,7 +194,7 @@ func (s *school) read(ctx context.Context, p *plan, now time.Time) (map[string]*
 	}
 	start := now.Add(-time.Duration(max(0, steps)) * s.cfg.Step)
 	grids := map[string]*series.Grid{}
-	for _, channel := range []string{channelScore, channelSpeed} {
+	for _, channel := range channels() {
 		g := series.NewGrid(quantity(channel), start, s.cfg.Step, p.ids, max(0, steps))
 		g.Calendar = s.calendar
 		grids[channel] = g

@@ -27,6 +27,8 @@ type entry struct {
 	samples int64
 	score   float64
 	speed   float32
+	// occupied is the score of a road of which only the occupancy is measured, else NaN.
+	occupied float32
 }
 
 // slots sorts buckets, which are ordered by road, then start, into steps. Roads of other
@@ -52,7 +54,11 @@ func (c *city) slots(buckets []traffic.Bucket) []slot {
 		}
 		s := &out[k]
 		s.samples += b.Samples
-		s.entries = append(s.entries, entry{n, b.Samples, v, float32(b.Speed.Or(float64(series.NaN())))})
+		e := entry{n, b.Samples, v, float32(b.Speed.Or(float64(series.NaN()))), series.NaN()}
+		if !b.Speed.Known() && !b.Flow.Known() {
+			e.occupied = float32(v)
+		}
+		s.entries = append(s.entries, e)
 	}
 	slices.SortFunc(out, func(a, b slot) int { return a.start.Compare(b.start) })
 	return out

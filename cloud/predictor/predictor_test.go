@@ -66,6 +66,7 @@ func (b *bench) restart() {
 	if err != nil {
 		b.tb.Fatal(err)
 	}
+	p.school.trainer = model.Suite{Net: model.MLP{Width: 8, Embed: 2, Epochs: 0.05, MaxSamples: 500}} // quick, not good
 	b.Predictor, b.r = p, newRounds(p)
 }
 

@@ -35,22 +35,21 @@ func (c *cycles) serve(rows []traffic.Prediction, at time.Time) []traffic.Predic
 
 // row is a model's forecast as it is stored.
 func (c *cycles) row(m, road, h int, at time.Time, f evaluate.Forecast) traffic.Prediction {
-	p := &c.speakers.all[m]
 	out := traffic.Prediction{
-		At: at, Road: c.city.roads[road].id, HorizonMin: c.cfg.Horizons[h], Model: p.name, Score: round(float64(f.Mean), 1000),
+		At: at, Road: c.city.roads[road].id, HorizonMin: c.cfg.Horizons[h], Model: c.cfg.Models[m], Score: round(float64(f.Mean), 1000),
 	}
 	f, known := c.interval(f, m, h, int(c.city.groups[road]))
 	if known {
 		out.Lower = traffic.Some(math.Min(out.Score, round(float64(f.Lower), 1000)))
 		out.Upper = traffic.Some(math.Max(out.Score, round(float64(f.Upper), 1000)))
 	}
-	if p.trend {
-		out.Score, out.Confidence = p.levels[road*len(c.cfg.Horizons)+h], p.confidence[road]
+	if m == c.speakers.trend {
+		out.Score, out.Confidence = c.speakers.levels[road*len(c.cfg.Horizons)+h], c.speakers.confidence[road]
 		return out
 	}
 	out.Confidence = confidence(f, known)
-	if v, ok := p.speeds.say(road, c.speakers.column[h]); ok {
-		out.Speed = traffic.Some(round(float64(v.Mean), 10))
+	if v, ok := c.speakers.speed(m, road, h); ok {
+		out.Speed = traffic.Some(round(v, 10))
 	}
 	return out
 }
@@ -98,7 +97,7 @@ func (c *cycles) issue() {
 	}
 }
 
-// learn takes the steps whose grace is over for the truth, and lets that decide who speaks.
+// learn takes the steps whose grace is over for the truth.
 func (c *cycles) learn() {
 	newest := c.memory.newest()
 	first := max(c.board.Through()+1, newest-depth+1)
@@ -110,5 +109,4 @@ func (c *cycles) learn() {
 			c.board.Score(step, truth)
 		}
 	}
-	c.board.Judge()
 }

@@ -2,7 +2,6 @@ package predictor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -57,6 +56,8 @@ const (
 	channelSpeed = "speed"
 )
 
+func channels() []string { return []string{channelScore, channelSpeed} }
+
 // A plan is the roads that models are trained for.
 type plan struct {
 	ids   []string
@@ -71,7 +72,7 @@ type school struct {
 	shelf    *shelf.Shelf
 	log      *slog.Logger
 	metrics  *trainingMetrics
-	trainers []model.Trainer
+	trainer  model.Trainer
 
 	lineup atomic.Pointer[lineup]
 	plan   atomic.Pointer[plan]
@@ -79,7 +80,8 @@ type school struct {
 	now   atomic.Int64
 	wake  chan struct{} // capacity 1
 	loads bool          // what was on the shelf has been read
-	// tried is the event time of the last training, trained whether it brought all models.
+	// tried is the event time of the last training, trained whether it brought the models that
+	// learn.
 	tried   time.Time
 	trained bool
 }
@@ -97,41 +99,27 @@ func newSchool(cfg *Config, h History, log *slog.Logger, m *trainingMetrics) (*s
 	if s.shelf, err = shelf.Open(cfg.Training.Dir, s.log); err != nil {
 		return nil, err
 	}
-	s.trainers = trainers(cfg.Models)
+	s.trainer = model.Suite{}
 	s.lineup.Store(&lineup{})
 	return s, nil
 }
 
-// trainers are those of the models that learn.
-func trainers(names []string) []model.Trainer {
-	var out []model.Trainer
-	for _, name := range names {
-		switch name {
-		case model.ProfileName:
-			out = append(out, model.Profile{})
-		case model.MLPName:
-			out = append(out, model.MLP{})
-		}
-	}
-	return out
-}
-
-// untrained is the lineup for roads without any training: persistence, which needs none.
-func (s *school) untrained(p *plan) *lineup {
-	l := &lineup{scores: map[string]model.Model{}, speeds: map[string]model.Model{}}
+// untrained is persistence for all roads, which needs no training.
+func (s *school) untrained(p *plan) map[string]model.Model {
+	out := map[string]model.Model{}
 	if !slices.Contains(s.cfg.Models, model.PersistenceName) {
-		return l
+		return out
 	}
-	for channel, to := range l.channels() {
+	for _, channel := range channels() {
 		g := series.NewGrid(quantity(channel), time.Unix(0, 0).UTC(), s.cfg.Step, p.ids, 0)
 		m, err := model.Persistence{}.Train(context.Background(), model.History{Grid: g, Graph: p.graph}, s.options())
 		if err != nil {
 			s.log.Error("persistence is not available", "err", err)
 			continue
 		}
-		to[m.Info().Name] = m
+		out[channel] = m
 	}
-	return l
+	return out
 }
 
 func quantity(channel string) series.Quantity {
@@ -150,35 +138,45 @@ func (s *school) options() model.Options {
 // those they know; the first time, what lies on the shelf is read.
 func (s *school) settle(p *plan) {
 	s.plan.Store(p)
-	base := s.untrained(p)
-	old := s.lineup.Load()
-	if !s.loads {
-		s.loads = true
-		old = s.stored(p)
-	}
-	for channel, to := range base.channels() {
-		for name, m := range old.channels()[channel] {
-			if name != model.PersistenceName {
-				to[name] = m
-			}
+	for {
+		old := s.lineup.Load()
+		next := &lineup{old.trained, s.untrained(p)}
+		if !s.loads {
+			next.trained = s.stored(p)
+		}
+		// A training that ends meanwhile has the last word on what it trained.
+		if s.lineup.CompareAndSwap(old, next) {
+			s.loads = true
+			return
 		}
 	}
-	s.lineup.Store(base)
 }
 
 // stored is the newest usable versions on the shelf.
-func (s *school) stored(p *plan) *lineup {
-	l := &lineup{scores: map[string]model.Model{}, speeds: map[string]model.Model{}}
+func (s *school) stored(p *plan) map[string]*model.Bundle {
+	out := map[string]*model.Bundle{}
 	want := model.Want{Step: s.cfg.Step, Roads: p.ids, Graph: p.graph}
-	for _, t := range s.trainers {
-		for channel, to := range l.channels() {
-			if all := s.shelf.Usable(channel, t.Name(), want); len(all) > 0 {
-				to[t.Name()] = all[0]
-				s.log.Info("took up a trained model", "model", t.Name(), "of", channel, "trained", all[0].Info().Trained)
+	for _, channel := range channels() {
+		for _, m := range s.shelf.Usable(channel, want) {
+			if b, ok := m.(*model.Bundle); ok && s.fits(b) {
+				out[channel] = b
+				s.log.Info("took up trained models", "of", channel, "trained", b.Info().Trained, "best", b.Best())
+				break
 			}
 		}
 	}
-	return l
+	return out
+}
+
+// fits reports whether models forecast what is asked for: another configuration may have
+// had other horizons.
+func (s *school) fits(b *model.Bundle) bool {
+	info := b.Info()
+	if slices.Equal(info.Horizons, s.options().Horizons) && info.Depth <= depth {
+		return true
+	}
+	s.log.Warn("trained models have other horizons or look back farther; they are not used", "horizons", info.Horizons, "depth", info.Depth, "trained", info.Trained)
+	return false
 }
 
 // reach tells of the newest event time.
@@ -207,7 +205,7 @@ func (s *school) run(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && !errors.Is(err, model.ErrTooLittle):
+		case err != nil:
 			s.metrics.failures.Inc()
 			s.log.Warn("training failed; the models stay as they are", "err", err)
 		}
@@ -248,8 +246,8 @@ func newTrainingMetrics(f promauto.Factory) trainingMetrics {
 	return trainingMetrics{
 		runs: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "cityflow_predictor_trainings_total",
-			Help: "Models trained, by what became of them: taken, worse (than the one in force on the last day, which stays) or thin (too little history).",
-		}, []string{"model", "outcome"}),
+			Help: "Trainings of all models, by what became of them: taken, worse (than those in force on the last day, which stay) or thin (too little history for those that learn).",
+		}, []string{"channel", "outcome"}),
 		failures: f.NewCounter(prometheus.CounterOpts{
 			Name: "cityflow_predictor_training_failures_total",
 			Help: "Trainings that ended with an error, such as a store that is gone. The models in force go on.",

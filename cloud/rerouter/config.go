@@ -31,6 +31,21 @@ type Config struct {
 	SlowRatio float64
 	// MinGain is what a detour must save each vehicle.
 	MinGain time.Duration
+	// MaxShare is the most of a road's traffic that is advised to leave it, 0 to 1.
+	MaxShare float64
+	// MinShare is the least share, 0 to 1, that a detour must be able to take: below
+	// it, advice would only move the jam.
+	MinShare float64
+	// MaxLoad is the most flow that advice may bring onto a road, as a share of its
+	// capacity.
+	MaxLoad float64
+	// Hysteresis keeps advice from flapping, 0 to 0.5: for advice in force, all least
+	// values above are lowered by this share and SlowRatio is raised, and its detour
+	// stays unless another gains more by this share.
+	Hysteresis float64
+	// KeepDecision is how long, in event time, an operator's decision about a detour
+	// holds for the same detour of later cycles; each of these prolongs it.
+	KeepDecision time.Duration
 	// MaxAdvice is the most pieces of advice in force: an operator can act on a few.
 	// Those that save the most vehicle-minutes stay.
 	MaxAdvice int
@@ -60,6 +75,11 @@ func Default() Config {
 		Threshold:      0.6,
 		MinConfidence:  0.005,
 		MinLiveScore:   0.25,
+		MaxShare:       0.5,
+		MinShare:       0.05,
+		MaxLoad:        0.95,
+		Hysteresis:     0.15,
+		KeepDecision:   15 * time.Minute,
 		MaxAdvice:      25,
 		SlowRatio:      0.6,
 		MinGain:        15 * time.Second,
@@ -87,6 +107,11 @@ func (c *Config) Validate() error {
 	require(share(c.Threshold), "threshold", c.Threshold, "0 to 1")
 	require(share(c.MinConfidence), "min confidence", c.MinConfidence, "0 to 1")
 	require(share(c.MinLiveScore), "min live score", c.MinLiveScore, "0 to 1")
+	require(c.MaxShare >= 0.01 && c.MaxShare <= 1, "max share", c.MaxShare, "0.01 to 1")
+	require(c.MinShare >= 0.01 && c.MinShare <= c.MaxShare, "min share", c.MinShare, "0.01 to the max share")
+	require(c.MaxLoad > 0 && c.MaxLoad <= 2, "max load", c.MaxLoad, "above 0, at most 2")
+	require(c.Hysteresis >= 0 && c.Hysteresis <= 0.5, "hysteresis", c.Hysteresis, "0 to 0.5")
+	require(c.KeepDecision >= 0, "keep decision", c.KeepDecision, "0s or more")
 	require(c.MaxAdvice >= 1, "max advice", c.MaxAdvice, "at least 1")
 	require(share(c.SlowRatio), "slow ratio", c.SlowRatio, "0 to 1")
 	require(c.MinGain >= 0 && c.MinGain <= time.Hour, "min gain", c.MinGain, "0s to 1h")

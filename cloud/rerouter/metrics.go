@@ -24,6 +24,9 @@ const (
 	outcomeUnsure    = "unsure"
 	// outcomeNoSign is a road whose newest reading shows no sign of a jam.
 	outcomeNoSign = "no_sign"
+	// outcomeMovesJam is a detour that would not be worth taking, or jam, once enough
+	// drivers took it.
+	outcomeMovesJam = "moves_jam"
 	// outcomeMinor is a detour that others are ahead of; see Config.MaxAdvice.
 	outcomeMinor = "minor"
 )
@@ -61,7 +64,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Event time of the cycle that the advice in force was computed for.",
 		}),
 	}
-	for _, o := range []string{string(detour.Found), string(detour.NoGain), string(detour.NoDetour), outcomeNoNetwork, outcomeFlowing, outcomeUnsure, outcomeNoSign, outcomeMinor} {
+	for _, o := range []string{string(detour.Found), string(detour.NoGain), string(detour.NoDetour), outcomeNoNetwork, outcomeFlowing, outcomeUnsure, outcomeNoSign, outcomeMovesJam, outcomeMinor} {
 		m.congested.WithLabelValues(o)
 	}
 	return m

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"time"
 
 	"github.com/2zrhun/city-flow/cloud/rerouter/internal/detour"
 	"github.com/2zrhun/city-flow/shared/score"
@@ -25,7 +26,9 @@ type state struct {
 	refs []score.Reference
 	// advised is the advice that was stored last, for the cycle advisedAt.
 	advised   []traffic.Reroute
-	advisedAt int64 // microseconds since 1970
+	advisedAt time.Time
+	// held is the advice in force, by the road that it avoids.
+	held map[traffic.RoadID]held
 }
 
 var errNoNetwork = errors.New("no road in the store has junctions and a length: import a network")
@@ -40,11 +43,7 @@ func (s *state) lacksNetwork() error {
 // loadNetwork reads the roads and makes a new graph when they changed in what
 // matters here.
 func (r *Rerouter) loadNetwork(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
-	defer cancel()
-	roads, err := all(func(p store.Page) ([]traffic.Road, store.Cursor, error) {
-		return r.store.Roads(ctx, store.RoadFilter{}, p)
-	})
+	roads, err := r.readRoads(ctx)
 	if err != nil {
 		return fmt.Errorf("read roads: %w", err)
 	}
@@ -53,13 +52,25 @@ func (r *Rerouter) loadNetwork(ctx context.Context) error {
 		s.seed = maphash.MakeSeed()
 	}
 	if f := fingerprint(s.seed, roads); s.graph == nil || f != s.fingerprint {
-		s.fingerprint, s.graph = f, detour.NewGraph(roads)
+		graph, err := detour.NewGraph(ctx, roads)
+		if err != nil {
+			return err
+		}
+		s.fingerprint, s.graph, s.held = f, graph, nil // held roads had other numbers
 		s.refs = references(s.graph, roads)
 		r.metrics.roads.Set(float64(s.graph.Roads()))
 		r.metrics.junctions.Set(float64(s.graph.Junctions()))
 		r.log.Info("network loaded", "roads", len(roads), "drivable", s.graph.Roads(), "junctions", s.graph.Junctions())
 	}
 	return nil
+}
+
+func (r *Rerouter) readRoads(ctx context.Context) ([]traffic.Road, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	return all(func(p store.Page) ([]traffic.Road, store.Cursor, error) {
+		return r.store.Roads(ctx, store.RoadFilter{}, p)
+	})
 }
 
 // all reads a list to its end.

@@ -4,28 +4,22 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/2zrhun/city-flow/cloud/rerouter/internal/detour"
-	"github.com/2zrhun/city-flow/shared/traffic"
+	"github.com/2zrhun/city-flow/cloud/rerouter/internal/herding"
 )
 
-// reason is one sentence for the operator, such as: "Bd Voltaire is forecast at score
-// 0.82 (about 9 km/h) for 08:30, in 30 min: the detour by Rue Oberkampf takes 2.1 min
-// instead of 4.4 min."
-func reason(g *detour.Graph, p *traffic.Prediction, d detour.Detour, speedKMH float64, zone *time.Location) string {
-	road, _ := g.Find(p.Road)
-	return fmt.Sprintf("%s is forecast at score %.2f (about %.0f km/h) for %s, in %d min: the detour by %s takes %s instead of %s%s.",
-		g.Label(road), p.Score, speedKMH, p.Target().In(zone).Format("15:04"), p.HorizonMin,
-		streets(g, d.Path), minutes(d.PathSeconds), minutes(d.WaySeconds), along(g, d.Way, road))
-}
-
-// minutes is a time for people: "45 s" or "2.1 min".
-func minutes(seconds float64) string {
-	if seconds < 60 {
-		return fmt.Sprintf("%.0f s", seconds)
-	}
-	return fmt.Sprintf("%.1f min", seconds/60)
+// reason is what the operator reads, such as: "Bd Voltaire is forecast at score 0.82
+// (about 9 km/h) for 08:30, in 30 min: the detour by Rue Oberkampf takes 126.4 s instead
+// of 264.0 s, and once 30 % of the drivers (240 an hour) take it, 131.0 s instead of
+// 201.3 s. CO2 of a car: 183.7 g instead of 204.5 g."
+func (m *moment) reason(c *candidate, e herding.Effect) string {
+	g, p := m.r.state.graph, c.forecast
+	return fmt.Sprintf("%s is forecast at score %.2f (about %.0f km/h) for %s, in %d min: the detour by %s takes %.1f s instead of %.1f s%s, "+
+		"and once %.0f %% of the drivers (%.0f an hour) take it, %.1f s instead of %.1f s. CO2 of a car: %.1f g instead of %.1f g.",
+		g.Label(c.road), p.Score, m.kmh[c.road], p.Target().In(m.r.cfg.Zone).Format("15:04"), p.HorizonMin,
+		streets(g, c.Path), c.PathTime.Seconds(), c.WayTime.Seconds(), along(g, c.Way, c.road),
+		100*e.Share, e.Share*c.movableVPH, e.PathSeconds, e.WaySeconds, c.PathCO2, c.WayCO2)
 }
 
 // streets names the streets of a way, the first three of many.

@@ -19,6 +19,7 @@ type Store interface {
 	store.RoadReader
 	store.ReadingReader
 	store.ForecastReader
+	store.AdviceReader
 	store.AdviceWriter
 }
 

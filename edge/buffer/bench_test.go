@@ -53,7 +53,7 @@ func backlog(tb testing.TB, segments int, link bool) Config {
 		entries = append(entries, entry{key: key{seq: first.next, at: time.Now(), readings: 250, sum: checksum(value)}, value: value})
 		first.next++
 	}
-	db, _, err := first.create(cfg.Dir, cfg.SegmentBytes, entries, first.state(mark{}))
+	db, _, err := first.create(filepath.Join(cfg.Dir, first.fileName()), cfg.SegmentBytes, entries, first.state(mark{}))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -111,7 +111,7 @@ func (b *Buffer) victim() *segment {
 	for _, s := range b.segments {
 		rank := b.rank(s)
 		switch {
-		case s.head || s.path == "" || len(s.unsettled) > 0:
+		case s.head || s.settling || s.path == "" || len(s.unsettled) > 0:
 		case !full && b.thinnable(s):
 			return nil
 		case best[rank] == nil && (full || rank < rankRead):
@@ -213,7 +213,7 @@ func (s *segment) eachKey(f func(key)) error {
 
 // thinnable reports whether averages can take the place of a segment. The caller holds mu.
 func (b *Buffer) thinnable(s *segment) bool {
-	return s.kind == kindRaw && !s.head && s.path != "" && len(s.unsettled) == 0 && !s.dense && s.sendable() && !b.wasJustRead(s)
+	return s.kind == kindRaw && !s.head && !s.settling && s.path != "" && len(s.unsettled) == 0 && !s.dense && s.sendable() && !b.wasJustRead(s)
 }
 
 // thinOne thins the oldest segment that can be thinned while space is short, and reports

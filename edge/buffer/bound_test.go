@@ -60,6 +60,7 @@ func fill(t *testing.T, b *Buffer, f *fleet, done func() bool) {
 			t.Fatalf("filled in vain: %+v", b.Stats())
 		}
 		accept(t, b, f.rounds(10))
+		settled(t, b)
 		if s := b.Stats(); s.Bytes > s.MaxBytes {
 			t.Fatalf("%d bytes, the bound is %d", s.Bytes, s.MaxBytes)
 		}
@@ -190,6 +191,7 @@ func TestFullBufferEvicts(t *testing.T) {
 		rs := noise(fmt.Sprint(i), 300) // each sensor once: nothing to average
 		accept(t, b, rs)
 		taken += len(rs)
+		settled(t, b)
 		for b.size() >= cfg.evictAt() {
 			time.Sleep(time.Millisecond)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -125,6 +126,24 @@ func segmentFiles(t failer, dir string) []string {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// settled waits until no segment is being written.
+func settled(t failer, b *Buffer) {
+	t.Helper()
+	for begun := time.Now(); ; time.Sleep(100 * time.Microsecond) {
+		b.mu.Lock()
+		busy := slices.ContainsFunc(b.segments, func(s *segment) bool { return s.settling })
+		b.mu.Unlock()
+		if !busy {
+			b.tidy()
+			b.evict()
+			return
+		}
+		if time.Since(begun) > time.Minute {
+			t.Fatal("segments are written for ever")
+		}
+	}
 }
 
 func TestSinkContract(t *testing.T) {

@@ -18,6 +18,8 @@ type committer struct {
 	// head is the segment that batches are added to, nil where the next one begins
 	// a new segment.
 	head *segment
+	// settling is under way, nil while nothing is.
+	settling *settlement
 	// saved is the mark that was written last.
 	saved mark
 	// epoch and seq number the next batch.
@@ -229,6 +231,7 @@ func (b *Buffer) store(entries []entry) error {
 	if b.now().Before(c.retry) {
 		return c.failure
 	}
+	b.lookAtSettlement()
 	for len(entries) > 0 {
 		n, err := b.storeSome(entries)
 		if err != nil {
@@ -246,7 +249,8 @@ func (b *Buffer) store(entries []entry) error {
 	return nil
 }
 
-// rotateIfDue closes a head that is large or old enough. Where that fails the journal has
+// rotateIfDue closes a head that is large or old enough; it waits for a settlement under way,
+// so that segments do not grow beyond their size. Where settling fails the journal has
 // everything, and readings are taken as long as it has room.
 func (b *Buffer) rotateIfDue(full bool) {
 	c := &b.commit
@@ -254,11 +258,24 @@ func (b *Buffer) rotateIfDue(full bool) {
 	if !full && age < b.cfg.SegmentAge && age >= 0 || b.now().Before(c.settleRetry) {
 		return
 	}
-	if err := b.rotate(); err != nil {
-		c.settleRetry = b.now().Add(retryPause)
-		b.met.failures.Inc()
-		b.log.Error("cannot settle what is in the journal; trying again", "error", err)
+	err := b.finishSettling()
+	switch {
+	case err != nil:
+	case c.journal.mayTurn():
+		b.beginSettling(c.head)
+	default:
+		err = b.settle(true)
 	}
+	if err != nil {
+		b.cannotSettle(err)
+	}
+}
+
+// cannotSettle reports what is tried again.
+func (b *Buffer) cannotSettle(err error) {
+	b.commit.settleRetry = b.now().Add(retryPause)
+	b.met.failures.Inc()
+	b.log.Error("cannot settle what is in the journal; trying again", "error", err)
 }
 
 // storeSome writes as many of the batches to the journal as have room in it.
@@ -266,11 +283,11 @@ func (b *Buffer) storeSome(entries []entry) (n int, err error) {
 	c := &b.commit
 	head := b.ensureHead()
 	rec := commit{segment: head.header, mark: b.currentMark()}
-	for rec.entries = entries; len(rec.entries) > 1 && rec.size() > journalBytes; {
+	for rec.entries = entries; len(rec.entries) > 1 && rec.size() > journalHalf; {
 		rec.entries = rec.entries[:len(rec.entries)/2]
 	}
 	if !c.journal.fits(rec.size()) {
-		if err := b.settle(); err != nil {
+		if err := b.makeRoom(); err != nil {
 			return 0, err
 		}
 		head = b.ensureHead() // what was settled may have been all acknowledged

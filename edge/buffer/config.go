@@ -30,7 +30,7 @@ type Config struct {
 	BatchReadings int
 	// MaxPending is how many readings may wait for the disk.
 	MaxPending int
-	// MaxBytes bounds the folder: the segments, the journal (2 MiB) and the reserve (4
+	// MaxBytes bounds the folder: the segments, the journal (4 MiB) and the reserve (4
 	// MiB, or one segment if that is less). WhenFull is what to do about it.
 	MaxBytes int64
 	WhenFull WhenFull

@@ -1,14 +1,15 @@
 // Package buffer keeps an edge's readings on disk from the moment a sensor is told
 // that they are safe until the centre said that it has them.
 //
-//	journal                              the last commits, 2 MiB, written round and round
+//	journal                              the last commits, 4 MiB, written round and round
 //	0000000007-….seg   closed: read only     batches 4,101 … 5,530
 //	0000000008-….seg   head: appended to     batches 5,531 …
 //	quarantine/        segments that could not be read
 //
-// A group commit is one append to the journal and one sync. When the journal is full its
-// batches are settled in segments, small bbolt files that are written once, in order, by
-// the process that created them, and unlinked when everything in them was acknowledged.
+// A group commit is one append to the journal and one sync. When half of the journal is
+// full its batches are settled in segments, small bbolt files that are written once, in
+// order, by the process that created them, and unlinked when everything in them was
+// acknowledged; commits go on in the other half meanwhile.
 // What was acknowledged before it is settled is not written again: as long as the uplink
 // works, a reading is written once.
 //

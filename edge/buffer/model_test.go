@@ -176,6 +176,7 @@ func (m *model) checkReadings(got map[string]int) {
 
 // checkFiles compares the folder with what the buffer knows of it.
 func (m *model) checkFiles() {
+	settled(m.t, m.b)
 	m.b.mu.Lock()
 	defer m.b.mu.Unlock()
 	files := segmentFiles(m.t, m.cfg.Dir)
@@ -255,6 +256,7 @@ func TestModel(t *testing.T) {
 			},
 			"crash": func(*rapid.T) {
 				image := newDir() // the folder as a power cut would leave it
+				settled(m.t, m.b)
 				if err := snapshot(image, m.cfg.Dir); err != nil {
 					m.t.Fatal(err)
 				}

@@ -285,7 +285,7 @@ func (b *Buffer) retire() {
 	var gone []*segment
 	keep := b.segments[:0:0]
 	for _, s := range b.segments {
-		if s.head || s.unacked() > 0 {
+		if s.head || s.settling || s.unacked() > 0 {
 			keep = append(keep, s)
 			continue
 		}

@@ -34,7 +34,7 @@ func (b *Buffer) recover() error {
 	b.openLedger()
 	found, err := b.loadSegments()
 	if err == nil {
-		journal.end = b.adopt(found, commits)
+		b.adopt(found, commits)
 		b.applyMarks(found.marks)
 		b.loseDamaged(found)
 		err = b.loadClock()
@@ -45,7 +45,7 @@ func (b *Buffer) recover() error {
 		}
 		return errors.Join(err, journal.close())
 	}
-	if err := b.settle(); err != nil {
+	if err := b.settle(false); err != nil {
 		b.log.Error("cannot settle what is in the journal; it stays there", "error", err)
 	}
 	b.keepReserve()
@@ -125,25 +125,22 @@ func (b *Buffer) listSegments() ([]*segment, error) {
 	return found, nil
 }
 
-// adopt makes segments of those batches of the journal that no file holds, and returns
-// where the last of them ends.
-func (b *Buffer) adopt(f *find, commits []commit) (end int64) {
+// adopt makes segments of those batches of the journal that no file holds.
+func (b *Buffer) adopt(f *find, commits []commit) {
 	slices.SortStableFunc(commits, func(x, y commit) int { return cmp.Compare(x.firstSeq(), y.firstSeq()) })
 	slices.SortStableFunc(commits, func(x, y commit) int { return cmp.Compare(x.segment.ordinal, y.segment.ordinal) })
 	for _, c := range commits {
 		f.marks = append(f.marks, c.mark)
-		if c.round < b.commit.journal.round && !f.isDamaged(c.segment.ordinal) {
+		if c.round <= b.commit.journal.done && !f.isDamaged(c.segment.ordinal) {
 			continue // it was settled, or acknowledged
 		}
 		for _, e := range c.entries {
 			if b.holder(c.segment.epoch, e.key.seq) == nil {
 				b.adoptBatch(f, c.segment, e)
-				end = max(end, c.end)
 			}
 			f.goOn[c.segment.ordinal] = max(f.goOn[c.segment.ordinal], e.key.seq+1)
 		}
 	}
-	return end
 }
 
 func (c *commit) firstSeq() uint64 {

@@ -17,7 +17,7 @@ const fileMode = 0o640
 const reserveName = "reserve"
 
 // reserveBytes is what the reserve takes: twice the journal, less where segments are small.
-func (c *Config) reserveBytes() int64 { return min(2*journalBytes, c.SegmentBytes) }
+func (c *Config) reserveBytes() int64 { return min(2*journalHalf, c.SegmentBytes) }
 
 // overhead is what the folder takes without any batch.
 func (c *Config) overhead() int64 { return journalBytes + c.reserveBytes() }

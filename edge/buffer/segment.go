@@ -50,16 +50,18 @@ type segment struct {
 	// tried in vain.
 	readAt time.Time
 	dense  bool
-	// head says that the committer adds batches.
-	head bool
+	// head says that the committer adds batches, and settling that its file is being
+	// written.
+	head, settling bool
 	// lost counts the batches that could not be read; the file is evidence then.
 	lost uint64
 	// resolved and offset are what the clock was behind, for a segment of stamps.
 	resolved bool
 	offset   time.Duration
 
-	// db is open for writing in the head, for reading where the reader is, and nil
-	// elsewhere. Buffer.reading guards it; the committer may use the head's.
+	// db is open for writing in the head and while the segment is settled, for reading
+	// where the reader is, and nil elsewhere. Buffer.reading guards it; who settles may
+	// use it without.
 	db *bolt.DB
 }
 
@@ -119,8 +121,7 @@ func (s *segment) state(m mark) state { return state{mark: m, next: s.next, last
 
 // create makes the segment's file with its first batches in it; a crash leaves either
 // nothing but a temporary file or a whole segment. The database is open afterwards.
-func (s *segment) create(dir string, limit int64, entries []entry, st state) (db *bolt.DB, c cost, err error) {
-	path := filepath.Join(dir, s.fileName())
+func (s *segment) create(path string, limit int64, entries []entry, st state) (db *bolt.DB, c cost, err error) {
 	tmp := path + tmpSuffix
 	_ = os.Remove(tmp) // what an earlier attempt left
 	db, err = bolt.Open(tmp, 0o640, &bolt.Options{
@@ -135,7 +136,7 @@ func (s *segment) create(dir string, limit int64, entries []entry, st state) (db
 	db.AllocSize = 1 << 20
 	c, err = write(db, s.encode(), entries, st)
 	if err == nil {
-		err = errors.Join(os.Rename(tmp, path), atomicfile.SyncDir(dir))
+		err = errors.Join(os.Rename(tmp, path), atomicfile.SyncDir(filepath.Dir(path)))
 	}
 	if err != nil {
 		_ = db.Close()

@@ -9,33 +9,177 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// settle moves what only the journal holds into segment files, and lets the journal begin
-// again. Of a batch that is acknowledged by now only the key is written: while the uplink
-// works a reading is written once. After an error everything still is in the journal.
-func (b *Buffer) settle() error {
-	err := b.settleAll()
+// A settlement is the work of bringing into segment files what only the journal holds. It
+// has a goroutine of its own, so that commits go on in the other half of the journal.
+type settlement struct {
+	jobs []settling
+	// round is the last of the journal that has something of it, and mark what was
+	// acknowledged when it began.
+	round uint64
+	mark  mark
+	// result gets one error; failed is the segment that could not be written.
+	result chan error
+	failed *segment
+}
+
+// settling is what one settlement has to do for one segment.
+type settling struct {
+	segment *segment
+	// path is where its file is or will be.
+	path    string
+	entries []entry
+	bytes   int64
+	state   state
+	// last says that nothing will be added to the segment.
+	last bool
+}
+
+// settle moves what only the journal holds into segment files and waits for it; closing
+// closes the head as well. Of a batch that is acknowledged by now only the key is written:
+// while the uplink works a reading is written once. After an error everything still is in
+// the journal.
+func (b *Buffer) settle(closing bool) error {
+	b.lookAtSettlement()
+	err := b.settleOnce(closing)
 	if err != nil && b.diskFull(err) {
-		err = b.settleAll()
+		err = b.settleOnce(closing)
 	}
-	if err != nil {
+	return err
+}
+
+func (b *Buffer) settleOnce(closing bool) error {
+	c := &b.commit
+	if err := b.finishSettling(); err != nil {
 		return err
 	}
-	b.commit.journal.rewind()
-	b.tidy()
-	b.evict()
-	b.lookAfterSpace()
+	var last *segment
+	if closing {
+		last = c.head
+	}
+	b.beginSettling(last)
+	return b.finishSettling()
+}
+
+// makeRoom lets the journal go on in its other half, and what was written to this one be
+// settled meanwhile. It waits where the other half is not settled yet, and fails where
+// that cannot be done.
+func (b *Buffer) makeRoom() error {
+	if err := b.finishSettling(); err != nil {
+		b.cannotSettle(err)
+	}
+	if b.commit.journal.mayTurn() {
+		b.beginSettling(nil)
+		return nil
+	}
+	return b.settle(false)
+}
+
+// beginSettling starts to settle everything that is not. last, the head or nil, gets no more
+// batches.
+func (b *Buffer) beginSettling(last *segment) {
+	c := &b.commit
+	st := &settlement{round: c.journal.round, result: make(chan error, 1)}
+	b.mu.Lock()
+	st.mark = b.mark
+	for _, s := range b.segments {
+		if len(s.unsettled) > 0 || s == last {
+			st.jobs = b.plan(st.jobs, s, s == last)
+		}
+	}
+	b.mu.Unlock()
+	if c.head != nil && !c.head.head {
+		c.head = nil
+	}
+	if c.journal.mayTurn() {
+		c.journal.turn()
+	}
+	c.settling = st
+	go func() { st.result <- b.carryOut(st) }()
+}
+
+// plan appends what is to be written of a segment; nothing where all of it is acknowledged:
+// then the segment is given up. The caller holds mu.
+func (b *Buffer) plan(jobs []settling, s *segment, last bool) []settling {
+	if s.unacked() == 0 {
+		s.unsettled, s.unsettledBytes, s.head = nil, 0, false
+		return jobs
+	}
+	if last {
+		s.head = false
+	}
+	j := settling{
+		segment: s, path: s.path, entries: slices.Clone(s.unsettled), bytes: s.unsettledBytes,
+		state: s.state(b.mark), last: !s.head,
+	}
+	if j.path == "" {
+		j.path = filepath.Join(b.cfg.Dir, s.fileName())
+	}
+	for i := range j.entries {
+		if s.isAcked(j.entries[i].key.seq) {
+			j.entries[i].value = nil
+		}
+	}
+	s.settling = true
+	return append(jobs, j)
+}
+
+// finishSettling waits for the settlement under way, if there is one.
+func (b *Buffer) finishSettling() error {
+	if b.commit.settling == nil {
+		return nil
+	}
+	return b.settled(<-b.commit.settling.result)
+}
+
+// lookAtSettlement takes note of a settlement that has ended.
+func (b *Buffer) lookAtSettlement() {
+	if b.commit.settling == nil {
+		return
+	}
+	select {
+	case err := <-b.commit.settling.result:
+		if err := b.settled(err); err != nil {
+			b.cannotSettle(err)
+		}
+	default:
+	}
+}
+
+// settled draws the conclusions of a settlement that has ended.
+func (b *Buffer) settled(err error) error {
+	c := &b.commit
+	st := c.settling
+	c.settling = nil
+	if err != nil {
+		b.splitUnsettled(st.failed)
+		return err
+	}
+	c.journal.done = max(c.journal.done, st.round)
+	if c.journal.round == st.round { // the other half was not free when it began
+		c.journal.turn()
+	}
+	if len(st.jobs) > 0 {
+		c.saved = st.mark
+	}
 	return nil
 }
 
-func (b *Buffer) settleAll() error {
-	b.mu.Lock()
-	segments := append([]*segment(nil), b.segments...)
-	b.mu.Unlock()
-	for _, s := range segments {
-		if err := b.settleSegment(s); err != nil {
-			return err
+// carryOut does the work of a settlement, in its own goroutine.
+func (b *Buffer) carryOut(st *settlement) error {
+	for i := range st.jobs {
+		if err := b.settleSegment(&st.jobs[i]); err != nil {
+			st.failed = st.jobs[i].segment
+			b.mu.Lock()
+			for _, j := range st.jobs[i:] {
+				j.segment.settling = false
+			}
+			b.mu.Unlock()
+			return fmt.Errorf("write to disk: %w", err)
 		}
 	}
+	b.tidy()
+	b.evict()
+	b.lookAfterSpace()
 	return nil
 }
 
@@ -46,74 +190,45 @@ func (b *Buffer) tidy() {
 	b.retire()
 }
 
-func (b *Buffer) settleSegment(s *segment) error {
-	entries, st, wanted := b.settling(s)
-	if len(entries) == 0 {
-		return nil
-	}
-	if !wanted {
-		b.forgetUnsettled(s)
-		return nil
-	}
-	db, spent, err := b.writeSegment(s, entries, st)
+func (b *Buffer) settleSegment(j *settling) error {
+	s := j.segment
+	db, spent, err := b.writeSegment(j)
 	b.commit.spent(spent)
 	if err != nil {
-		b.splitUnsettled(s)
-		return fmt.Errorf("write to disk: %w", err)
+		return err
 	}
-	b.commit.saved = st.mark
+	if j.last {
+		b.seal(db, j.state)
+	}
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.path == "" {
-		s.path = filepath.Join(b.cfg.Dir, s.fileName())
-	}
-	if s.db = db; !s.head {
+	s.db, s.path, s.settling = db, j.path, false
+	if j.last {
 		s.close()
+		b.nameForGood(s)
 	}
-	s.unsettled, s.unsettledBytes = nil, 0
-	if !slices.Contains(b.segments, s) { // delivered meanwhile
-		b.removeFile(s)
-		return nil
+	s.unsettled, s.unsettledBytes = slices.Clone(s.unsettled[len(j.entries):]), s.unsettledBytes-j.bytes
+	if spent.size > 0 {
+		b.bytes += spent.size - s.bytes
+		s.bytes = spent.size
 	}
-	b.bytes += spent.size - s.bytes
-	s.bytes = spent.size
 	return nil
-}
-
-// settling copies what is to be written of a segment, and reports whether there is
-// anything in it that is not acknowledged.
-func (b *Buffer) settling(s *segment) (entries []entry, st state, wanted bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	entries = append(entries, s.unsettled...)
-	for i := range entries {
-		if s.isAcked(entries[i].key.seq) {
-			entries[i].value = nil
-		}
-	}
-	return entries, s.state(b.mark), s.unacked() > 0
 }
 
 // writeSegment writes batches to the file of a segment, which it creates where there is
 // none.
-func (b *Buffer) writeSegment(s *segment, entries []entry, st state) (*bolt.DB, cost, error) {
+func (b *Buffer) writeSegment(j *settling) (*bolt.DB, cost, error) {
+	s := j.segment
 	if s.path == "" {
-		return s.create(b.cfg.Dir, b.cfg.SegmentBytes, entries, st)
+		return s.create(j.path, b.cfg.SegmentBytes, j.entries, j.state)
 	}
-	spent, err := write(s.db, nil, entries, st)
+	if len(j.entries) == 0 {
+		return s.db, cost{}, nil
+	}
+	spent, err := write(s.db, nil, j.entries, j.state)
 	return s.db, spent, err
-}
-
-// forgetUnsettled gives up a segment in which everything is acknowledged.
-func (b *Buffer) forgetUnsettled(s *segment) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s.unsettled, s.unsettledBytes, s.head = nil, 0, false
-	if s == b.commit.head {
-		b.commit.head = nil
-	}
 }
 
 // splitUnsettled closes a segment whose file could not be written. What is in the journal
@@ -148,31 +263,25 @@ func (b *Buffer) splitUnsettled(s *segment) {
 	}
 }
 
-// rotate settles everything and closes the head, so that the next batch begins a new
-// segment.
-func (b *Buffer) rotate() error {
-	if err := b.settle(); err != nil {
-		return err
-	}
-	b.closeHead()
-	b.tidy()
-	return nil
-}
-
 // closeHead lets the next batch begin a new segment. What is unsettled stays so.
 func (b *Buffer) closeHead() {
+	if err := b.finishSettling(); err != nil {
+		b.cannotSettle(err)
+	}
 	head := b.commit.head
 	if head == nil {
 		return
 	}
 	b.mu.Lock()
 	split := head.path != "" && len(head.unsettled) > 0
+	st := head.state(b.mark)
 	b.mu.Unlock()
 	if split {
 		b.splitUnsettled(head)
 		head = b.commit.head
+	} else if head.db != nil {
+		b.seal(head.db, st)
 	}
-	b.seal(head)
 	b.commit.head = nil
 	b.reading.Lock()
 	defer b.reading.Unlock()
@@ -180,30 +289,33 @@ func (b *Buffer) closeHead() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	head.head = false
-	if head.path == "" {
+	b.nameForGood(head)
+}
+
+// nameForGood gives a segment that gets no more batches the name that says so. The caller
+// holds mu.
+func (b *Buffer) nameForGood(s *segment) {
+	if s.path == "" {
 		return
 	}
-	sealed := filepath.Join(b.cfg.Dir, head.fileName())
-	if err := os.Rename(head.path, sealed); err != nil {
-		b.log.Warn("cannot give a segment its last name", "segment", head.path, "error", err)
+	name := filepath.Join(b.cfg.Dir, s.fileName())
+	if name == s.path {
 		return
 	}
-	head.path = sealed
+	if err := os.Rename(s.path, name); err != nil {
+		b.log.Warn("cannot give a segment its last name", "segment", s.path, "error", err)
+		return
+	}
+	s.path = name
 }
 
 // seal commits once more, so that both of bbolt's first pages lead to everything: with one
 // of them damaged the last commit would be lost without a trace.
-func (b *Buffer) seal(s *segment) {
-	if s.db == nil {
-		return
-	}
-	b.mu.Lock()
-	st := s.state(b.mark)
-	b.mu.Unlock()
-	spent, err := write(s.db, nil, nil, st)
+func (b *Buffer) seal(db *bolt.DB, st state) {
+	spent, err := write(db, nil, nil, st)
 	b.commit.spent(spent)
 	if err != nil {
-		b.log.Warn("cannot seal a segment", "segment", s.path, "error", err)
+		b.log.Warn("cannot seal a segment", "segment", db.Path(), "error", err)
 	}
 }
 
@@ -211,7 +323,7 @@ func (b *Buffer) seal(s *segment) {
 // What is left in the journal is safe there. There is no committer any more.
 func (b *Buffer) finish() error {
 	c := &b.commit
-	if err := b.rotate(); err != nil {
+	if err := b.settle(true); err != nil {
 		b.log.Warn("cannot settle what is in the journal; the next start will", "error", err)
 	}
 	m := b.currentMark()

@@ -42,12 +42,13 @@ func (b *Buffer) thin(s *segment) error {
 	if len(t.entries) == 0 || float64(t.size) > worthwhile*float64(shadow.bytes) {
 		return errDense
 	}
-	db, spent, err := t.into.create(b.cfg.Dir, b.cfg.SegmentBytes, t.entries, t.into.state(mark{}))
+	t.into.path = filepath.Join(b.cfg.Dir, t.into.fileName())
+	db, spent, err := t.into.create(t.into.path, b.cfg.SegmentBytes, t.entries, t.into.state(mark{}))
 	b.commit.spent(spent)
 	if err != nil {
 		return err
 	}
-	t.into.bytes, t.into.path = spent.size, filepath.Join(b.cfg.Dir, t.into.fileName())
+	t.into.bytes = spent.size
 	if err := db.Close(); err != nil {
 		return fmt.Errorf("close averages: %w", err)
 	}

@@ -58,8 +58,8 @@ func benchWear(b *testing.B, uplink bool) {
 		b.Fatal(err)
 	}
 	settled := buf.Stats()
-	// The journal is settled once for journalBytes, not once for wearTime.
-	rounds := float64(run.Written-begin.Written) / journalBytes
+	// The journal is settled once for journalHalf, not once for wearTime.
+	rounds := float64(run.Written-begin.Written) / journalHalf
 	seconds, megabytesPerHour := wearTime.Seconds(), 1/wearTime.Hours()/1e6
 	b.ReportMetric((float64(run.Syncs-begin.Syncs)+rounds*float64(settled.Syncs-run.Syncs))/seconds, "syncs/s")
 	b.ReportMetric(float64(settled.Written-begin.Written)*megabytesPerHour, "MB/h")

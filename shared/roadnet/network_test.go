@@ -217,3 +217,24 @@ func TestSaveReplacesOrLeavesTheFile(t *testing.T) {
 		t.Errorf("left behind: %v, %v", entries, err)
 	}
 }
+
+// A file of version 1 is one of version 2 without turns, signals, layers and source.
+func TestFilesOfVersion1StillLoad(t *testing.T) {
+	n := roadnet.FromRoads(randomNetwork(rand.New(rand.NewPCG(8, 9)), 9).Roads)
+	path := filepath.Join(t.TempDir(), "a.roads")
+	if err := roadnet.Save(path, n); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || string(text[:8]) != "CFROADS2" {
+		t.Fatalf("%v: begins with %q", err, text[:8])
+	}
+	text[7] = '1'
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	back, _, err := roadnet.Import(t.Context(), path)
+	if err != nil || !reflect.DeepEqual(back.Roads, n.Roads) || back.Source.SHA256 == "" {
+		t.Errorf("%v: %+v", err, back)
+	}
+}

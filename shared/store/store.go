@@ -71,6 +71,10 @@ type Delivery struct {
 	Batches []BatchID
 	// Rejected are kept, at most a bounded number of the newest.
 	Rejected []traffic.Rejected
+	// Settled are ids of rejected messages that are rejected no more: they leave the
+	// list together with what of the delivery is stored. Ids that are not there are
+	// nothing to do.
+	Settled []string
 	// Gaps are kept, each once by its name; one that is reported again with a
 	// later LastSeq has grown and takes the place of what was known.
 	Gaps []traffic.Gap

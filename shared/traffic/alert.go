@@ -36,8 +36,8 @@ type Alert struct {
 	// Roads are all roads that it has touched, in the order of their ids, at most
 	// MaxAlertRoads.
 	Roads []RoadID
-	// Observed and Expected are the congestion scores, 0 to 1, measured and forecast on
-	// Road at the worst moment.
+	// Observed and Expected are how much slower than free the traffic was and should have
+	// been at the worst moment, 0 to 1; the occupancy where no speed is measured.
 	Observed, Expected float64
 	// Lat and Lng are where Road is, absent when nobody said.
 	Lat, Lng Value

@@ -145,6 +145,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tiles/{z}/{x}/{y}.mvt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A map tile of the road network
+         * @description A Mapbox vector tile with one layer `roads`. Each road is a line with the properties `id`, `class` and,
+         *     where it has one, `name`; the farther out, the fewer classes. Zoom 16 is the nearest: maps enlarge it beyond.
+         *     A tile without roads is `204`. The ETag changes only when the network does.
+         */
+        get: operations["tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/traffic/live": {
         parameters: {
             query?: never;
@@ -196,11 +218,54 @@ export interface paths {
         };
         /**
          * The latest forecast of each road, or the forecasts of one road
-         * @description Without `road_id` the newest forecast of each road, horizon and model, in the byte order of the
-         *     road ids. With `road_id` all forecasts of that road that were ever made, newest `ts` first,
-         *     then by horizon; so its first rows are the forecast in force at each horizon.
+         * @description Without `road_id` the forecast in force of each road and horizon, in the byte order of the road ids: the newest one.
+         *     Several models run all the time; the best one for the class of road and the horizon speaks, or where it cannot the
+         *     next one, and `model_version` says which one did. With `road_id` all forecasts of that road that were kept, newest
+         *     `ts` first, then by horizon; so its first rows are the forecast in force at each horizon.
          */
         get: operations["predictions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/predictions/skill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How good the forecasts are
+         * @description Every model's forecasts are scored when their truth was measured, also those of models that do not speak. The figures
+         *     fade: they tell of about the last day. In the order of horizon, group (`all` first) and error.
+         */
+        get: operations["skill"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What goes wrong on the roads
+         * @description Incidents, newest first: traffic far worse than its forecast on neighbouring roads, as behind an accident or a
+         *     closure.
+         */
+        get: operations["alerts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -607,7 +672,7 @@ export interface paths {
          *     subscription is the query string, and later whatever the client asks for with `subscribe`, which is answered by a new
          *     snapshot.
          *
-         *     **Changes** follow as `traffic_update`, `predictions` and `reroutes`, at most 4 times a second for traffic; several
+         *     **Changes** follow as `traffic_update`, `predictions`, `reroutes` and `alert`, at most 4 times a second for traffic; several
          *     changes of a road between two messages arrive as the last of them. A client that reads slowly gets fewer, larger
          *     steps; nothing queues up.
          *
@@ -982,6 +1047,85 @@ export interface components {
             /** @description Whether the newest forecast is more than 15 minutes older than the newest measurement. */
             stale: boolean;
         };
+        Skill: {
+            model_version: string;
+            horizon_min: number;
+            /** @description Class of the roads, `unclassified`, or `all`. */
+            road_group: string;
+            /** @description Whether this model speaks for the group where it can. Never for `all`: that is decided by group. */
+            served: boolean;
+            /** @description Whether it may not speak because it lost to a baseline. */
+            demoted: boolean;
+            /** @description How many forecasts were scored, older ones counting less. */
+            forecasts: number;
+            /** @description Mean absolute error of the congestion score. */
+            mae: number | null;
+            /** @description Mean of forecast minus measurement. */
+            bias: number | null;
+            /** @description Share of the 80 % intervals that held the measurement; 0.8 is right. */
+            coverage: number | null;
+            /** @description 1 - error / that of "everything stays as it is", on the same forecasts: above 0 is better. */
+            skill_persistence: number | null;
+            /** @description The same against the mean of that time of the week. */
+            skill_profile: number | null;
+            /**
+             * Format: date-time
+             * @description Time of the newest measurements that were counted.
+             */
+            through_ts: string;
+        };
+        SkillList: {
+            data: components["schemas"]["Skill"][];
+            next_cursor: components["schemas"]["NextCursor"];
+            has_more: components["schemas"]["HasMore"];
+        };
+        /** @enum {string} */
+        AlertState: "active" | "ended";
+        Alert: {
+            /** @description Names this alert. */
+            id: string;
+            /** @description What it warns of: `incident`. */
+            kind: string;
+            state: components["schemas"]["AlertState"];
+            /**
+             * @description The worst that it has been.
+             * @enum {string}
+             */
+            severity: "minor" | "major" | "severe";
+            /** @description The road where it was worst when it was raised. */
+            road_id: string;
+            road_label: string;
+            /** @description All roads that it has touched. */
+            roads: components["schemas"]["RoadRef"][];
+            /**
+             * Format: date-time
+             * @description When, in the time of the data, it began.
+             */
+            start_ts: string;
+            /**
+             * Format: date-time
+             * @description When it was over; null while it goes on.
+             */
+            end_ts: string | null;
+            /**
+             * Format: date-time
+             * @description The newest time at which it was judged.
+             */
+            updated_ts: string;
+            /** @description How much slower than free the traffic was at the worst moment; the occupancy where no speed is measured. */
+            observed: number;
+            /** @description What had been forecast for it. */
+            expected: number;
+            lat: number | null;
+            lng: number | null;
+            /** @description One sentence for people. */
+            detail: string;
+        };
+        AlertList: {
+            data: components["schemas"]["Alert"][];
+            next_cursor: components["schemas"]["NextCursor"];
+            has_more: components["schemas"]["HasMore"];
+        };
         /** @enum {string} */
         RerouteStatus: "proposed" | "approved" | "active" | "expired" | "rejected";
         RoadRef: {
@@ -1289,7 +1433,7 @@ export interface components {
             };
         };
         /** @enum {string} */
-        LiveChannel: "traffic_update" | "predictions" | "reroutes";
+        LiveChannel: "traffic_update" | "predictions" | "reroutes" | "alert";
         /** @description What a client of `/ws/live` may send. */
         LiveRequest: components["schemas"]["LiveSubscribe"];
         /** @description Replaces the subscription. Absent filters keep everything. */
@@ -1308,7 +1452,7 @@ export interface components {
             seq?: number | null;
         };
         /** @description What the server sends on `/ws/live`. Ignore types that you do not know. */
-        LiveMessage: components["schemas"]["LiveSnapshot"] | components["schemas"]["LiveTrafficUpdate"] | components["schemas"]["LivePredictions"] | components["schemas"]["LiveReroutes"] | components["schemas"]["LiveHeartbeat"];
+        LiveMessage: components["schemas"]["LiveSnapshot"] | components["schemas"]["LiveTrafficUpdate"] | components["schemas"]["LivePredictions"] | components["schemas"]["LiveReroutes"] | components["schemas"]["LiveAlerts"] | components["schemas"]["LiveHeartbeat"];
         /** @description Where the client stands when it has this message and all before it. */
         LiveSeq: number;
         /** @description Everything that the subscription covers; replaces what the client had. */
@@ -1324,6 +1468,7 @@ export interface components {
                 roads: components["schemas"]["Reading"][];
                 predictions: components["schemas"]["Prediction"][];
                 reroutes: components["schemas"]["Reroute"][];
+                alerts: components["schemas"]["Alert"][];
             };
         };
         /** @description The new state of the roads that changed. */
@@ -1336,7 +1481,7 @@ export interface components {
             seq: components["schemas"]["LiveSeq"];
             data: components["schemas"]["Reading"][];
         };
-        /** @description New forecasts; each replaces that of the same road, horizon and model. */
+        /** @description New forecasts; each replaces that of the same road and horizon, whichever model made that. */
         LivePredictions: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1355,6 +1500,16 @@ export interface components {
             type: "reroutes";
             seq: components["schemas"]["LiveSeq"];
             data: components["schemas"]["Reroute"][];
+        };
+        /** @description All alerts that go on, whatever the filters; replaces what the client had. */
+        LiveAlerts: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "alert";
+            seq: components["schemas"]["LiveSeq"];
+            data: components["schemas"]["Alert"][];
         };
         LiveHeartbeat: {
             /**
@@ -1751,6 +1906,52 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    tile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the client has. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description The zoom. */
+                z: number;
+                /** @description The column, from 0 in the west to 2^z - 1. */
+                x: number;
+                /** @description The row, from 0 in the north to 2^z - 1. */
+                y: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tile. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.mapbox-vector-tile": string;
+                };
+            };
+            /** @description No road is to be seen there. */
+            204: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     trafficLive: {
         parameters: {
             query?: {
@@ -1845,7 +2046,7 @@ export interface operations {
                 horizon?: number;
                 /** @description Keep one road. */
                 road_id?: components["parameters"]["RoadID"];
-                /** @description Keep one model, by its `model_version`. */
+                /** @description Keep forecasts that this model made, by its `model_version`. */
                 model?: string;
                 /** @description Keep what has an older `ts`. For lists that are newest first. */
                 before?: components["parameters"]["Before"];
@@ -1872,6 +2073,72 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    skill: {
+        parameters: {
+            query?: {
+                /** @description Keep one horizon, in minutes. */
+                horizon?: number;
+                /** @description Keep one model, by its `model_version`. */
+                model?: string;
+                /** @description Keep one group of roads, or `all`. */
+                group?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. They always fit into one part. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SkillList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    alerts: {
+        parameters: {
+            query?: {
+                /** @description Keep alerts that go on, or that are over. */
+                state?: components["schemas"]["AlertState"];
+                /** @description Keep what has an older `ts`. For lists that are newest first. */
+                before?: components["parameters"]["Before"];
+                /** @description The largest number of items in the answer. */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where to go on, the `next_cursor` of the part before. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alerts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -34,7 +34,7 @@ func TestRealGraphsAnswerAsDijkstra(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := made(t, c.Graph, c.Points)
 			t.Logf("%d nodes, %d edges, %d arcs, height %d", c.Graph.Nodes(), c.Graph.Edges(), h.Arcs(), h.Height())
-			n := min(300, 600_000/c.Graph.Nodes())
+			n := min(300, 300_000/c.Graph.Nodes())
 			for _, weights := range [][]routing.Weight{c.Millis, c.Metres} {
 				if wrong := mismatches(t, customized(t, h, weights), n); wrong > 0 {
 					t.Errorf("%d of %d answers differ", wrong, n)

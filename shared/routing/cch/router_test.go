@@ -2,6 +2,7 @@ package cch
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"sync"
@@ -90,4 +91,38 @@ func TestOrderIsKept(t *testing.T) {
 	if _, err := Load(c.Graph, bytes.NewReader(append(file.Bytes(), 0))); !errors.Is(err, ErrBroken) {
 		t.Errorf("a byte too many: %v", err)
 	}
+}
+
+// Whatever the file holds: a hierarchy of the graph, or an error that says which kind.
+func FuzzLoad(f *testing.F) {
+	g, err := routing.NewGraph(4, []routing.Edge{{From: 0, To: 1}, {From: 1, To: 2}, {From: 2, To: 3}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	h, err := New(g, []int32{0, 2, 1, 3})
+	if err != nil {
+		f.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := h.Save(&file); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(file.Bytes(), false)
+	f.Add(file.Bytes()[:60], true)
+	f.Fuzz(func(t *testing.T, b []byte, sign bool) {
+		if sign && len(b) >= 32 { // get past the checksum
+			sum := sha256.Sum256(b[:len(b)-32])
+			b = append(slices.Clone(b[:len(b)-32]), sum[:]...)
+		}
+		h, err := Load(g, bytes.NewReader(b))
+		switch {
+		case err == nil:
+			q := customized(t, h, []routing.Weight{1, 1, 1}).NewQuery()
+			if cost := q.Cost(Ask{From: 0, To: 3}); cost != 3 {
+				t.Errorf("0 to 3 costs %d, want 3", cost)
+			}
+		case !errors.Is(err, ErrBroken) && !errors.Is(err, ErrOtherGraph) && !errors.Is(err, errOrder):
+			t.Errorf("%v", err)
+		}
+	})
 }

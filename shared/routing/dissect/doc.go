@@ -9,7 +9,7 @@
 // Sommer 2015): nodes are sorted along a direction, the first and the last quarter become
 // source and sink, and the least cut between them is a maximum flow; the best of several
 // directions is taken, and the smallest set of nodes that covers the cut is the
-// separator. The two halves run in parallel. Pieces of up to 64 nodes are ordered by
+// separator. The two halves run in parallel. Pieces of up to eight nodes are ordered by
 // least degree.
 //
 // It promises the same order for the same graph, positions and seed, on any number of

@@ -7,61 +7,59 @@ import "github.com/2zrhun/city-flow/shared/routing"
 // beside each other. The answer has a point for each of the whole graph's nodes.
 func embed(p *piece, nodes int) []routing.Point {
 	points := make([]routing.Point, nodes)
-	seen := make([]bool, len(p.nodes))
+	s := &spreading{p: p, round: make([]int32, len(p.nodes))}
+	placed := make([]bool, len(p.nodes))
+	fromA, fromB, fromC := make([]int32, len(p.nodes)), make([]int32, len(p.nodes)), make([]int32, len(p.nodes))
 	offset := 0.0
 	for n := range p.nodes {
-		if seen[n] {
+		if placed[n] {
 			continue
 		}
-		part := p.hops(int32(n), nil)
-		a := part[len(part)-1].node
-		fromA := p.hops(a, nil)
-		b := fromA[len(fromA)-1].node
-		da, db := make([]int32, len(p.nodes)), make([]int32, len(p.nodes))
-		p.hops(a, da)
-		p.hops(b, db)
-		c := part[0].node // far from both
-		for _, v := range part {
-			if min(da[v.node], db[v.node]) > min(da[c], db[c]) {
-				c = v.node
+		a := last(s.from(int32(n), fromA))
+		b := last(s.from(a, fromA))
+		part := s.from(b, fromB)
+		c := part[0] // far from both
+		for _, m := range part {
+			if min(fromA[m], fromB[m]) > min(fromA[c], fromB[c]) {
+				c = m
 			}
 		}
-		dc := make([]int32, len(p.nodes))
-		p.hops(c, dc)
-		widest := 0.0
-		for _, v := range part {
-			m := v.node
-			seen[m] = true
-			x := float64(da[m])
-			points[p.nodes[m]] = routing.Point{X: offset + x, Y: float64(dc[m]) - float64(da[m]+db[m])/2}
-			widest = max(widest, x)
+		width := 0.0
+		for _, m := range s.from(c, fromC) {
+			placed[m] = true
+			x := float64(fromA[m])
+			points[p.nodes[m]] = routing.Point{X: offset + x, Y: float64(fromC[m]) - float64(fromA[m]+fromB[m])/2}
+			width = max(width, x)
 		}
-		offset += widest + 1
+		offset += width + 1
 	}
 	return points
 }
 
-// A hop is a node and how many edges away it lies.
-type hop struct {
-	node, edges int32
+func last(nodes []int32) int32 { return nodes[len(nodes)-1] }
+
+// A spreading visits what is connected to a node, step by step.
+type spreading struct {
+	p     *piece
+	round []int32 // the last round in which a node was visited
+	now   int32
+	list  []int32
 }
 
-// hops lists the nodes that can be reached from n, the nearest first, and writes the
-// distances where dist is not nil.
-func (p *piece) hops(n int32, dist []int32) []hop {
-	seen := map[int32]bool{n: true}
-	list := []hop{{n, 0}}
-	for i := 0; i < len(list); i++ {
-		h := list[i]
-		if dist != nil {
-			dist[h.node] = h.edges
-		}
-		for _, m := range p.neighbours(h.node) {
-			if !seen[m] {
-				seen[m] = true
-				list = append(list, hop{m, h.edges + 1})
+// from lists the nodes that can be reached from n, the nearest first, and writes how many
+// edges away each lies. The list is good until the next call.
+func (s *spreading) from(n int32, edges []int32) []int32 {
+	s.now++
+	s.round[n], edges[n] = s.now, 0
+	s.list = append(s.list[:0], n)
+	for i := 0; i < len(s.list); i++ {
+		at := s.list[i]
+		for _, m := range s.p.neighbours(at) {
+			if s.round[m] != s.now {
+				s.round[m], edges[m] = s.now, edges[at]+1
+				s.list = append(s.list, m)
 			}
 		}
 	}
-	return list
+	return s.list
 }

@@ -69,9 +69,10 @@ type dissection struct {
 	running sync.WaitGroup
 }
 
-// leafSize is up to which size a piece is ordered by degree instead of cut; its sets of
-// nodes fit into a machine word.
-const leafSize = 64
+// leafSize is up to which size a piece is ordered by degree instead of cut. Least degree
+// sees nothing of the separators around a piece: with pieces of 64 nodes, Paris had 6 %
+// more arcs.
+const leafSize = 8
 
 // parallelSize is from which size a half is worth a goroutine.
 const parallelSize = 2000

@@ -9,7 +9,7 @@ import (
 
 const (
 	// directions is how many are tried for each cut.
-	directions = 4
+	directions = 8
 	// outer is which part of the nodes at either end is source and sink.
 	outer = 0.25
 )

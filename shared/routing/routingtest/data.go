@@ -84,6 +84,9 @@ func Cases(t testing.TB) map[string]*Case {
 		"pems-bay-sensor-graph": pemsBay(t),
 		"melbourne-scats":       melbourne(t),
 	}
+	for _, name := range []string{"andorra.osm.pbf", "berlin-siegessaeule.osm.gz", "monaco.osm.gz", "most-monaco-network.osm.gz"} {
+		cases["osm-extracts/"+name] = imported(t, "osm-extracts/"+name)
+	}
 	for _, name := range Networks() {
 		cases["transport-networks/"+name] = ReadTNTP(t, name).streets()
 	}

@@ -59,7 +59,10 @@ func (s *Store) Append(ctx context.Context, d store.Delivery) (store.Appended, e
 		if err := w.noteGaps(ctx, d.Gaps); err != nil {
 			return err
 		}
-		return w.insertRejected(ctx, d.Rejected)
+		if err := w.insertRejected(ctx, d.Rejected); err != nil {
+			return err
+		}
+		return w.dropRejected(ctx, d.Settled)
 	})
 	if err != nil {
 		return store.Appended{}, err

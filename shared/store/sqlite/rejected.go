@@ -29,6 +29,20 @@ func (w *writer) insertRejected(ctx context.Context, rs []traffic.Rejected) erro
 	return w.exec(ctx, `DELETE FROM rejected WHERE id <= (SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET ?)`, row.MaxRejected)
 }
 
+// dropRejected takes settled messages off the list.
+func (w *writer) dropRejected(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		n, err := strconv.ParseInt(id, 10, 64)
+		if err != nil {
+			continue // none that was made here
+		}
+		if err := w.exec(ctx, `DELETE FROM rejected WHERE id = ?`, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Rejected lists what was refused, in the reverse order of its arrival.
 func (s *Store) Rejected(ctx context.Context, p store.Page) ([]traffic.Rejected, store.Cursor, error) {
 	limit := row.Limit(p)

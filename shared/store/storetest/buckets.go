@@ -45,7 +45,7 @@ func testBuckets(t *testing.T, s store.Store) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	m := newModel()
 	var batch []traffic.Reading
-	for range 2000 {
+	for range fewer(2000) {
 		batch = append(batch, randomReading(rng))
 	}
 	equal(t, "answer", add(t, s, batch...), m.append(batch))
@@ -88,7 +88,8 @@ func testBucketQueries(t *testing.T, s store.Store) {
 }
 
 func testLargeBatch(t *testing.T, s store.Store) {
-	const sensors, times = 200, 50
+	const sensors = 200
+	times := fewer(50)
 	batch := make([]traffic.Reading, 0, sensors*times)
 	for i := range sensors * times {
 		batch = append(batch, at(minute(i/sensors), fmt.Sprintf("s%d", i%sensors), fmt.Sprintf("r%d", i%sensors), float64(i%90)))
@@ -102,7 +103,7 @@ func testLargeBatch(t *testing.T, s store.Store) {
 
 // testVolume appends many readings in batches and counts them by another way.
 func testVolume(t *testing.T, s store.Store) {
-	rows := 10_000
+	rows := fewer(10_000)
 	if v := os.Getenv(EnvRows); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil {

@@ -181,10 +181,10 @@ func testReopen(t *testing.T, b Backend) {
 	address := b.New(t)
 	rng := rand.New(rand.NewPCG(11, 12))
 	m := newModel()
-	for range 4 {
+	for range 3 {
 		s := must(b.Open(t.Context(), address))(t)
 		w := walk{rng: rng, s: s, m: m}
-		for range 30 {
+		for range fewer(40) {
 			w.change(t)
 		}
 		compare(t, s, m)
@@ -258,4 +258,40 @@ func testTwoStores(t *testing.T, b Backend) {
 	}
 	compare(t, stores[0], m)
 	compare(t, stores[1], m)
+}
+
+// testManyRoads lets two processes hear of the same roads for the first time, some at a
+// time and each in its own order: the newest state of each is kept, whoever brought it.
+func testManyRoads(t *testing.T, b Backend) {
+	const portions, size = 9, 11
+	address := b.New(t)
+	stores := [2]store.Store{b.open(t, address), b.open(t, address)}
+	var writers sync.WaitGroup
+	for w, s := range stores {
+		writers.Go(func() {
+			for n := range portions {
+				if w == 1 {
+					n = portions - 1 - n
+				}
+				var rs []traffic.Reading
+				for i := range size {
+					k := n*size + i
+					rs = append(rs, at(minute(k+(w+k)%2), fmt.Sprintf("s%d-%d", w, k), fmt.Sprintf("r%02d", k), float64(w)))
+				}
+				if _, err := s.Append(context.Background(), store.Delivery{Readings: rs}); err != nil {
+					t.Errorf("append: %v", err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	for limit, s := range map[int]store.Store{7: stores[0], 1000: stores[1]} {
+		got := states(t, s, store.RoadFilter{}, limit)
+		equal(t, "roads", len(got), portions*size)
+		for k, state := range got {
+			equal(t, "newest of "+string(state.Road), state.Reading, at(minute(k+1), fmt.Sprintf("s%d-%d", (k+1)%2, k), fmt.Sprintf("r%02d", k), float64((k+1)%2)))
+		}
+		some := []traffic.RoadID{"r03", "r40", "r98", "none"}
+		equal(t, "some roads", len(states(t, s, store.RoadFilter{IDs: some}, 2)), 3)
+	}
 }

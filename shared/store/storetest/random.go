@@ -15,8 +15,8 @@ import (
 // EnvSeed names the environment variable that repeats a run of random steps.
 const EnvSeed = "CITYFLOW_STORETEST_SEED"
 
-// testRandomSteps does 350 random things to the store and to the model, and
-// asks both the same questions.
+// testRandomSteps does random things to the store and to the model, and asks both the
+// same questions.
 func testRandomSteps(t *testing.T, s store.Store) {
 	seed := uint64(time.Now().UnixNano())
 	if v := os.Getenv(EnvSeed); v != "" {
@@ -28,7 +28,7 @@ func testRandomSteps(t *testing.T, s store.Store) {
 	}
 	t.Logf("repeat with %s=%d", EnvSeed, seed)
 	steps := 350
-	if testing.Short() {
+	if slow || testing.Short() {
 		steps = 100
 	}
 	w := walk{rng: rand.New(rand.NewPCG(seed, 1)), s: s, m: newModel()}

@@ -75,3 +75,16 @@ func testRejectedBounded(t *testing.T, s store.Store) {
 	equal(t, "newest", got[0].Origin, fmt.Sprintf("file.csv:%d", total-1))
 	equal(t, "oldest", got[len(got)-1].Origin, fmt.Sprintf("file.csv:%d", total-row.MaxRejected))
 }
+
+// testRejectedSettled stores what was rejected once, takes it off the list, and does so
+// again.
+func testRejectedSettled(t *testing.T, s store.Store) {
+	must(s.Append(t.Context(), store.Delivery{Rejected: refusals(0, 5)}))(t)
+	before := rejected(t, s, 10)
+	d := store.Delivery{Readings: []traffic.Reading{at(minute(0), "s", "r", 1)}, Settled: []string{before[1].ID, "nonsense", before[3].ID}}
+	added(t, must(s.Append(t.Context(), d))(t), 1, 0)
+	added(t, must(s.Append(t.Context(), d))(t), 0, 1)
+	equal(t, "what is left", rejected(t, s, 10), []traffic.Rejected{before[0], before[2], before[4]})
+	must(s.Append(t.Context(), store.Delivery{Rejected: refusals(0, 5)}))(t) // they come again
+	equal(t, "listed again", len(rejected(t, s, 10)), 5)
+}

@@ -20,6 +20,14 @@ type Backend struct {
 	Open func(ctx context.Context, address string) (store.Store, error)
 }
 
+// fewer is n, and a share of it where the race detector makes everything slow.
+func fewer(n int) int {
+	if slow {
+		return n * 2 / 5
+	}
+	return n
+}
+
 // open opens the store at an address and closes it when t ends.
 func (b Backend) open(t testing.TB, address string) store.Store {
 	t.Helper()
@@ -84,6 +92,7 @@ func Test(t *testing.T, b Backend) {
 		{"Batches", onStore(testBatches)},
 		{"RejectedBounded", onStore(testRejectedBounded)},
 		{"RejectedPages", onStore(testRejectedPages)},
+		{"RejectedSettled", onStore(testRejectedSettled)},
 		{"Gaps", onStore(testGaps)},
 		{"GapsCommitTogether", onStore(testGapsCommitTogether)},
 		{"Averages", onStore(testAverages)},
@@ -115,6 +124,7 @@ func Test(t *testing.T, b Backend) {
 		{"Reopen", onBackend(testReopen)},
 		{"CloseWaits", onBackend(testCloseWaits)},
 		{"TwoStores", onBackend(testTwoStores)},
+		{"ManyRoads", onBackend(testManyRoads)},
 		{"Crash", onBackend(testCrash)},
 	}
 	for _, tt := range tests {

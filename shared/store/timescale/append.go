@@ -312,6 +312,7 @@ func (a *appending) finish(ctx context.Context) error {
 	}
 	queueBatches(&b, a.d.Batches, a.now)
 	queueRejected(&b, a.d.Rejected)
+	queueSettled(&b, a.d.Settled)
 	queueGaps(&b, a.d.Gaps)
 	b.Queue(`COMMIT`)
 	if err := a.conn.SendBatch(ctx, &b).Close(); err != nil {

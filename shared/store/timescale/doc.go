@@ -8,11 +8,11 @@
 // partitioned by days, and by months where the past is read in. Everything else is the
 // same.
 //
-// Append is one transaction of four or five round trips. Readings are copied straight
+// Append is one transaction of four to six round trips. Readings are copied straight
 // into the table:
 //
-//	begin ─▶ were these batches stored before? ─▶ COPY ─▶ roads, newest states, blocks,
-//	         which edges sent duplicates lately?          batches, gaps, commit
+//	begin ─▶ were these batches stored before? ─▶ COPY ─▶ lock newest states ─▶ write them,
+//	         which edges sent duplicates lately?          roads, blocks of time, batches, gaps, commit
 //	           │ then look these up first
 //
 // COPY fails as a whole when one row is there; the transaction then begins again and

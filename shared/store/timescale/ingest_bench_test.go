@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -59,13 +57,13 @@ func (d ingestDepth) readings(k, n int) []traffic.Reading {
 	return out
 }
 
-// BenchmarkIngest measures, on the same rows and on a server that flushes every commit
-// to the disk, (a) COPY straight into a table with the same key, (b) one INSERT a row,
-// (c) Append; then what a database of many rows answers. CITYFLOW_BENCH=long fills it
-// with 20 million rows instead of 2.
-func BenchmarkIngest(b *testing.B) {
-	b.Run("postgresql", func(b *testing.B) { benchIngest(b, rig.PostgresOptions{Plain: true, Durable: true}, "") })
-	b.Run("timescaledb", func(b *testing.B) { benchIngest(b, rig.PostgresOptions{Durable: true}, "timescaledb_") })
+// BenchmarkAppend measures, on the same rows and on a server that flushes every commit
+// to the disk, COPY straight into a table with the same key, and Append: one writer, two
+// side by side, one reading a road in each batch. The collector is measured as a whole in
+// its own module.
+func BenchmarkAppend(b *testing.B) {
+	b.Run("postgresql", func(b *testing.B) { benchAppend(b, rig.PostgresOptions{Plain: true, Durable: true}, "") })
+	b.Run("timescaledb", func(b *testing.B) { benchAppend(b, rig.PostgresOptions{Durable: true}, "_timescale") })
 	b.Run("sqlite", benchSQLite)
 }
 
@@ -98,7 +96,7 @@ type ingestBench struct {
 	next  int // the first reading of the stream that was not appended
 }
 
-func benchIngest(b *testing.B, o rig.PostgresOptions, prefix string) {
+func benchAppend(b *testing.B, o rig.PostgresOptions, suffix string) {
 	ctx := context.Background()
 	dsn := rig.StartPostgres(b, o).Database(b)
 	s, err := Open(ctx, dsn, nil)
@@ -116,43 +114,30 @@ func benchIngest(b *testing.B, o rig.PostgresOptions, prefix string) {
 	defer conn.Close(ctx)
 	x := &ingestBench{s: s, conn: conn, depth: deep}
 	x.makeLimitTable(b)
-	var limit, ours, dups, naive, both, unused stopwatch
-	x.append(b, &unused, ingestRound, 0) // makes roads, chunks, and the server's caches warm
-	for range 6 {
-		from := x.next
-		x.copy(b, &limit, from)
-		x.append(b, &ours, ingestRound, 0)
-		x.single(b, &naive, from)
-		x.append(b, &dups, ingestRound*7/10, 0.3)
-		x.next += ingestBatch - x.next%ingestBatch
-		x.appendTwo(b, &both)
+	var limit, one, two, worst stopwatch
+	x.append(b, new(stopwatch), ingestRound) // makes roads, chunks, and the server's caches warm
+	for range 8 {
+		x.copy(b, &limit, x.next)
+		x.append(b, &one, ingestRound)
+		x.appendTwo(b, &two)
 	}
-	figure(prefix+"ingest_copy_rows_per_s", limit.rate(), "rows/s")
-	figure(prefix+"ingest_single_insert_rows_per_s", naive.rate(), "rows/s")
-	figure(prefix+"ingest_rows_per_s", ours.rate(), "rows/s")
-	figure(prefix+"ingest_two_writers_rows_per_s", both.rate(), "rows/s")
-	figure(prefix+"ingest_two_writers_vs_copy", both.rate()/limit.rate(), "ratio")
-	figure(prefix+"ingest_vs_copy", ours.rate()/limit.rate(), "ratio")
-	figure(prefix+"ingest_vs_single_insert", ours.rate()/naive.rate(), "ratio")
-	figure(prefix+"ingest_duplicates_ratio", dups.rate()/ours.rate(), "ratio")
-	x.grow(b, prefix)
-	var worst stopwatch
 	x.depth, x.next = flat, 100_000_000 // another time
-	x.append(b, &worst, 4*ingestRound, 0)
-	figure(prefix+"ingest_one_reading_a_road_rows_per_s", worst.rate(), "rows/s")
+	x.append(b, &worst, 4*ingestRound)
+	figure("append_rows_per_s"+suffix, one.rate(), "rows/s")
+	figure("append_vs_copy"+suffix, one.rate()/limit.rate(), "ratio")
+	figure("append_two_writers_vs_copy"+suffix, two.rate()/limit.rate(), "ratio")
+	figure("append_one_reading_a_road_rows_per_s"+suffix, worst.rate(), "rows/s")
 }
 
-// makeLimitTable makes the tables of (a) and (b): the columns and the key, no more.
+// makeLimitTable makes the table that COPY fills: the columns and the key, no more.
 func (x *ingestBench) makeLimitTable(b *testing.B) {
 	b.Helper()
-	for _, name := range []string{"limit_copy", "limit_single"} {
-		sql := fmt.Sprintf(`CREATE TABLE %s (LIKE traffic_raw, PRIMARY KEY (sensor_id, ts))`, name)
-		if x.s.hyper {
-			sql += fmt.Sprintf(`; SELECT create_hypertable('%s', by_range('ts', INTERVAL '1 day'), create_default_indexes => false)`, name)
-		}
-		if _, err := x.conn.Exec(context.Background(), sql); err != nil {
-			b.Fatal(err)
-		}
+	sql := `CREATE TABLE limit_copy (LIKE traffic_raw, PRIMARY KEY (sensor_id, ts))`
+	if x.s.hyper {
+		sql += `; SELECT create_hypertable('limit_copy', by_range('ts', INTERVAL '1 day'), create_default_indexes => false)`
+	}
+	if _, err := x.conn.Exec(context.Background(), sql); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -164,33 +149,15 @@ func (x *ingestBench) copy(b *testing.B, w *stopwatch, from int) {
 	}
 }
 
-func (x *ingestBench) single(b *testing.B, w *stopwatch, from int) {
-	rs := x.depth.readings(from, 300)
-	w.run(b, len(rs), func() error {
-		for _, r := range rs {
-			_, err := x.conn.Exec(context.Background(), `INSERT INTO limit_single (ts, sensor_id, road_id, speed_kmh, flow_rate, occupancy, score, quality, edge_id)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, r.At, string(r.Sensor), string(r.Road), optional(r.Speed), optional(r.Flow),
-				optional(r.Occupancy), optional(r.Score), int64(r.Quality), string(r.Edge))
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// append stores the next fresh readings of the stream, in batches of which a share
-// was stored before.
-func (x *ingestBench) append(b *testing.B, w *stopwatch, fresh int, again float64) {
+// append stores the next readings of the stream.
+func (x *ingestBench) append(b *testing.B, w *stopwatch, n int) {
 	b.Helper()
-	old := int(ingestBatch * again)
-	for done := 0; done < fresh; done += ingestBatch - old {
-		rs := x.depth.readings(x.next-old, ingestBatch)
-		x.next += ingestBatch - old
+	for end := x.next + n; x.next < end; x.next += ingestBatch {
+		rs := x.depth.readings(x.next, ingestBatch)
 		w.run(b, len(rs), func() error {
 			got, err := x.s.Append(context.Background(), store.Delivery{Readings: rs, Batches: []store.BatchID{{Edge: "e", Epoch: 1, Seq: uint64(x.next)}}})
-			if err == nil && got.Duplicate != old {
-				err = fmt.Errorf("%d duplicates, want %d", got.Duplicate, old)
+			if err == nil && got.New != ingestBatch {
+				err = fmt.Errorf("%d new, want %d", got.New, ingestBatch)
 			}
 			return err
 		})
@@ -222,54 +189,6 @@ func (x *ingestBench) appendTwo(b *testing.B, w *stopwatch) {
 		wg.Wait()
 		return errors.Join(errs[0], errs[1])
 	})
-}
-
-// grow fills the database and measures how its answers and its speed change.
-func (x *ingestBench) grow(b *testing.B, prefix string) {
-	ctx := context.Background()
-	rows, first := 2_000_000, 1_000_000
-	if os.Getenv("CITYFLOW_BENCH") == "long" {
-		rows = 20_000_000
-	}
-	var early, late stopwatch
-	at := func(w *stopwatch, end int) {
-		x.append(b, new(stopwatch), end-5*ingestRound-x.next, 0)
-		x.append(b, w, 5*ingestRound, 0)
-	}
-	at(&early, first)
-	at(&late, rows)
-	figure(prefix+"ingest_growth_rows", float64(x.next), "rows")
-	figure(prefix+"ingest_growth_ratio", late.rate()/early.rate(), "ratio")
-	figure(prefix+"latest_5000_p95_ms", p95(b, func() error {
-		got, _, err := x.s.Latest(ctx, store.RoadFilter{}, store.Page{Limit: ingestSensors})
-		if err == nil && len(got) != ingestSensors {
-			err = fmt.Errorf("%d states", len(got))
-		}
-		return err
-	}), "ms")
-	end := x.depth.readings(x.next-1, 1)[0].At.Add(1)
-	figure(prefix+"buckets_day_ms", p95(b, func() error {
-		got, err := x.s.Buckets(ctx, store.BucketQuery{Roads: []traffic.RoadID{"PARIS-0077"}, From: end.Add(-24 * time.Hour), To: end, Width: 5 * time.Minute})
-		if err == nil && len(got) == 0 {
-			err = fmt.Errorf("no buckets")
-		}
-		return err
-	}), "ms")
-}
-
-// p95 is the time in ms within which 95 of 100 calls answer.
-func p95(b *testing.B, do func() error) float64 {
-	b.Helper()
-	took := make([]time.Duration, 100)
-	for i := range took {
-		began := time.Now()
-		if err := do(); err != nil {
-			b.Fatal(err)
-		}
-		took[i] = time.Since(began)
-	}
-	slices.Sort(took)
-	return took[94].Seconds() * 1000
 }
 
 func benchSQLite(b *testing.B) {

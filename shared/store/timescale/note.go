@@ -3,6 +3,7 @@ package timescale
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,4 +55,17 @@ func queueRejected(b *pgx.Batch, rs []traffic.Rejected) {
 		column(rs, func(r *refusal) string { return row.Text(r.Detail) }),
 		column(rs, row.Digest))
 	b.Queue(`DELETE FROM rejected WHERE id <= (SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET $1)`, row.MaxRejected)
+}
+
+// queueSettled takes settled messages off the list.
+func queueSettled(b *pgx.Batch, ids []string) {
+	var numbers []int64
+	for _, id := range ids {
+		if n, err := strconv.ParseInt(id, 10, 64); err == nil { // else none that was made here
+			numbers = append(numbers, n)
+		}
+	}
+	if len(numbers) > 0 {
+		b.Queue(`DELETE FROM rejected WHERE id = ANY($1)`, numbers)
+	}
 }

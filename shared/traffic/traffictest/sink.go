@@ -73,7 +73,7 @@ func whole(t *testing.T, s *Subject) {
 	want := Readings("whole", 120)
 	want[7].Place = &traffic.Place{Label: "Bd Voltaire", Lat: traffic.Some(48.858), Lng: traffic.Some(2.379)}
 	want[8].Quality = traffic.QualityReceiveTime
-	want[9].Score = traffic.Some(0.437)
+	want[9].Score = traffic.Some(0.4375) // collectors round to 1/1024
 	must(t, s.Sink.Accept(t.Context(), want))
 	wantKept(t, s, want)
 	s.Restart(t)

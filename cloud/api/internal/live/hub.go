@@ -35,6 +35,7 @@ type Store interface {
 	Latest(ctx context.Context, f store.RoadFilter, p store.Page) ([]traffic.RoadState, store.Cursor, error)
 	LatestPredictions(ctx context.Context, q store.PredictionQuery) ([]traffic.Prediction, store.Cursor, error)
 	Reroutes(ctx context.Context, q store.RerouteQuery) ([]traffic.Reroute, store.Cursor, error)
+	store.AlertReader
 }
 
 // InForce are the statuses of advice that is shown.
@@ -170,6 +171,10 @@ func (h *Hub) apply(e *bus.Event) {
 		if err := h.Picture.applyReroutes(e.Reroutes); err != nil {
 			h.log.Error("advice from the bus cannot be shown", "error", err)
 		}
+	case bus.TopicAlerts:
+		if err := h.Picture.applyAlerts(e.Alerts); err != nil {
+			h.log.Error("alerts from the bus cannot be shown", "error", err)
+		}
 	}
 }
 
@@ -271,6 +276,10 @@ func (h *Hub) readStore(ctx context.Context) error {
 	got.reroutes, _, err = h.parts.Store.Reroutes(ctx, store.RerouteQuery{Statuses: InForce(), Page: store.Page{Limit: maxAdvice}})
 	if err != nil {
 		return fmt.Errorf("read reroutes: %w", err)
+	}
+	got.alerts, _, err = h.parts.Store.Alerts(ctx, store.AlertQuery{State: store.AlertActive, Page: store.Page{Limit: maxAlerts}})
+	if err != nil {
+		return fmt.Errorf("read alerts: %w", err)
 	}
 	return h.Picture.reconcile(since, got)
 }

@@ -91,7 +91,7 @@ func TestLossOnTheBusIsMended(t *testing.T) {
 	r.apply(&bus.Event{Topic: bus.TopicLive, Roads: []traffic.RoadState{state("c", 1, 30)}, Missed: 3})
 	eventually(t, "what was missed", func() bool {
 		part, err := r.Picture.States(func(traffic.RoadID) bool { return true }, "", 10)
-		ps, err2 := r.Picture.Predictions(func(PredictionKey) bool { return true }, PredictionKey{}, 10)
+		ps, err2 := r.Picture.Predictions(func(*traffic.Prediction) bool { return true }, PredictionKey{}, 10)
 		return err == nil && err2 == nil && len(part.Items) >= 2 && len(ps.Items) == 1
 	})
 	if n := testutil.ToFloat64(r.metrics.missed.WithLabelValues("live")); n != 3 {
@@ -117,7 +117,7 @@ func TestNumbersThatAreNone(t *testing.T) {
 	nan := 0.0
 	nan /= nan
 	p.applyPredictions([]traffic.Prediction{prediction("a", 0, 30, nan), prediction("b", 0, 30, 0.5)})
-	part, err := p.Predictions(func(PredictionKey) bool { return true }, PredictionKey{}, 10)
+	part, err := p.Predictions(func(*traffic.Prediction) bool { return true }, PredictionKey{}, 10)
 	if err != nil || len(part.Items) != 1 {
 		t.Errorf("%s %v", part.Items, err)
 	}

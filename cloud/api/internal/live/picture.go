@@ -18,19 +18,17 @@ import (
 // three cycles of the predictor.
 const StaleAfter = 15 * time.Minute
 
-// A PredictionKey names the newest forecast of a road, horizon and model.
+// A PredictionKey names the forecast in force of a road and horizon: the newest one,
+// whichever model made it.
 type PredictionKey struct {
 	Road       traffic.RoadID
 	HorizonMin int
-	Model      string
 }
 
-func keyOf(p *traffic.Prediction) PredictionKey {
-	return PredictionKey{p.Road, p.HorizonMin, p.Model}
-}
+func keyOf(p *traffic.Prediction) PredictionKey { return PredictionKey{p.Road, p.HorizonMin} }
 
 func comparePredictions(a, b PredictionKey) int {
-	return cmp.Or(cmp.Compare(a.Road, b.Road), cmp.Compare(a.HorizonMin, b.HorizonMin), cmp.Compare(a.Model, b.Model))
+	return cmp.Or(cmp.Compare(a.Road, b.Road), cmp.Compare(a.HorizonMin, b.HorizonMin))
 }
 
 type (
@@ -39,7 +37,7 @@ type (
 )
 
 // A Picture is what is known about now: the newest state of each road, the newest
-// forecasts and the advice in force. It is safe for concurrent use.
+// forecasts, the advice in force and the alerts that go on. It is safe for concurrent use.
 type Picture struct {
 	label func(traffic.RoadID) string
 	now   func() time.Time
@@ -47,7 +45,8 @@ type Picture struct {
 	mu          sync.RWMutex
 	roads       table[traffic.RoadID, traffic.RoadState]
 	predictions table[PredictionKey, traffic.Prediction]
-	advice      advice
+	advice      whole[traffic.Reroute]
+	alerts      whole[traffic.Alert]
 	// revision counts changes; seq counts the ticks that announced some. Both
 	// begin at a random number, so that those of another process are recognised.
 	revision, seq uint64
@@ -62,13 +61,32 @@ type Picture struct {
 	head       *frame
 }
 
-// advice is the list of reroutes in force, which changes as a whole.
-type advice struct {
-	list    []traffic.Reroute
+// A whole is a list that changes as a whole.
+type whole[T any] struct {
+	list    []T
 	text    []byte
 	seq     uint64
 	touched uint64
 	dirty   bool
+}
+
+// set replaces the list with what the bus said.
+func (w *whole[T]) set(list []T, text []byte, rev uint64) {
+	w.list, w.text, w.touched, w.dirty = list, text, rev, true
+}
+
+// reconcile replaces it with what the store held when the revision was since.
+func (w *whole[T]) reconcile(since uint64, list []T, text []byte) {
+	if w.touched <= since && string(text) != string(w.text) {
+		w.list, w.text, w.dirty = list, text, true
+	}
+}
+
+// announce gives it the seq of this tick when it changed.
+func (w *whole[T]) announce(seq uint64) {
+	if w.dirty {
+		w.dirty, w.seq = false, seq
+	}
 }
 
 // maxBase keeps sequence numbers exact in JavaScript, with room to grow.
@@ -86,7 +104,8 @@ func NewPicture(label func(traffic.RoadID) string, now func() time.Time) *Pictur
 		predictions: newTable(comparePredictions,
 			func(p *traffic.Prediction) time.Time { return p.At },
 			func(p *traffic.Prediction) any { return payload.OfPrediction(p) }),
-		advice: advice{text: []byte("[]")},
+		advice: whole[traffic.Reroute]{text: []byte("[]")},
+		alerts: whole[traffic.Alert]{text: []byte("[]")},
 		head:   &frame{seq: base, prev: base},
 	}
 }
@@ -141,12 +160,22 @@ func (p *Picture) foresee(at time.Time) {
 	}
 }
 
-// usable leaves out forecasts with a number that JSON cannot carry.
+// usable leaves out forecasts with a number that JSON cannot carry, and of each key keeps
+// the newest, or the most confident of one time.
 func usable(ps []traffic.Prediction) ([]PredictionKey, []traffic.Prediction) {
 	keys, kept := make([]PredictionKey, 0, len(ps)), make([]traffic.Prediction, 0, len(ps))
 	for i := range ps {
-		if finite(ps[i].Score) && finite(ps[i].Confidence) {
-			keys, kept = append(keys, keyOf(&ps[i])), append(kept, ps[i])
+		p := &ps[i]
+		if !finite(p.Score) || !finite(p.Confidence) {
+			continue
+		}
+		n := len(keys) - 1 // those of one key follow each other
+		if n < 0 || keys[n] != keyOf(p) {
+			keys, kept = append(keys, keyOf(p)), append(kept, *p)
+			continue
+		}
+		if cmp.Or(p.At.Compare(kept[n].At), cmp.Compare(p.Confidence, kept[n].Confidence)) > 0 {
+			kept[n] = *p
 		}
 	}
 	return keys, kept
@@ -162,7 +191,7 @@ func (p *Picture) applyReroutes(rs []traffic.Reroute) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.revision++
-	p.advice.list, p.advice.text, p.advice.touched, p.advice.dirty = rs, text, p.revision, true
+	p.advice.set(rs, text, p.revision)
 	return nil
 }
 
@@ -190,12 +219,17 @@ type held struct {
 	roads       []traffic.RoadState
 	predictions []traffic.Prediction
 	reroutes    []traffic.Reroute
+	alerts      []traffic.Alert
 }
 
 // reconcile makes the picture agree with what was read from the store after the
 // picture had the given revision. Clients learn the differences at the next tick.
 func (p *Picture) reconcile(since uint64, h held) error {
 	text, err := p.encodeReroutes(h.reroutes)
+	if err != nil {
+		return err
+	}
+	alerts, err := p.encodeAlerts(h.alerts)
 	if err != nil {
 		return err
 	}
@@ -211,9 +245,8 @@ func (p *Picture) reconcile(since uint64, h held) error {
 	p.generation++
 	vanished := p.roads.reconcile(since, roadKeys, h.roads, sameState)
 	vanished = p.predictions.reconcile(since, predictionKeys, predictions, samePrediction) || vanished
-	if p.advice.touched <= since && string(text) != string(p.advice.text) {
-		p.advice.list, p.advice.text, p.advice.dirty = h.reroutes, text, true
-	}
+	p.advice.reconcile(since, h.reroutes, text)
+	p.alerts.reconcile(since, h.alerts, alerts)
 	for i := range h.roads {
 		p.see(h.roads[i].At)
 	}
@@ -246,7 +279,7 @@ func (p *Picture) tick(withPredictions bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	forecasts := withPredictions && len(p.predictions.dirty) > 0
-	if len(p.roads.dirty) == 0 && !forecasts && !p.advice.dirty && p.floor <= p.head.seq {
+	if len(p.roads.dirty) == 0 && !forecasts && !p.advice.dirty && !p.alerts.dirty && p.floor <= p.head.seq {
 		return false
 	}
 	f := &frame{prev: p.seq, seq: p.seq + 1}
@@ -255,9 +288,8 @@ func (p *Picture) tick(withPredictions bool) bool {
 	if forecasts {
 		f.predictions = p.predictions.announce(f.seq)
 	}
-	if p.advice.dirty {
-		p.advice.dirty, p.advice.seq = false, f.seq
-	}
+	p.advice.announce(f.seq)
+	p.alerts.announce(f.seq)
 	p.head = f
 	return true
 }
@@ -317,21 +349,21 @@ type Part[K any] struct {
 func (p *Picture) States(keep func(traffic.RoadID) bool, after traffic.RoadID, limit int) (Part[traffic.RoadID], error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return list(&p.roads, keep, p.roads.after(after), limit)
+	return list(&p.roads, func(r *roadRow) bool { return keep(r.key) }, p.roads.after(after), limit)
 }
 
 // Predictions lists the newest forecasts that keep wants, in the order of their keys,
 // beginning after the given one.
-func (p *Picture) Predictions(keep func(PredictionKey) bool, after PredictionKey, limit int) (Part[PredictionKey], error) {
+func (p *Picture) Predictions(keep func(*traffic.Prediction) bool, after PredictionKey, limit int) (Part[PredictionKey], error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return list(&p.predictions, keep, p.predictions.after(after), limit)
+	return list(&p.predictions, func(r *predictionRow) bool { return keep(&r.value) }, p.predictions.after(after), limit)
 }
 
-func list[K comparable, V any](t *table[K, V], keep func(K) bool, from, limit int) (Part[K], error) {
+func list[K comparable, V any](t *table[K, V], keep func(*row[K, V]) bool, from, limit int) (Part[K], error) {
 	part := Part[K]{Items: []json.RawMessage{}}
 	for _, r := range t.order[from:] {
-		if !keep(r.key) {
+		if !keep(r) {
 			continue
 		}
 		if len(part.Items) == limit {

@@ -23,11 +23,12 @@ const (
 	ChannelTraffic     Channel = "traffic_update"
 	ChannelPredictions Channel = "predictions"
 	ChannelReroutes    Channel = "reroutes"
+	ChannelAlerts      Channel = "alert"
 )
 
 // Channels lists all channels.
 func Channels() []Channel {
-	return []Channel{ChannelTraffic, ChannelPredictions, ChannelReroutes}
+	return []Channel{ChannelTraffic, ChannelPredictions, ChannelReroutes, ChannelAlerts}
 }
 
 // The limits of a subscription.

@@ -193,7 +193,10 @@ func (v *view) changes(c candidates) ([]message, error) {
 	if v.sub.wants(ChannelReroutes) && v.picture.advice.seq > v.reached {
 		parts = append(parts, part{kind: string(ChannelReroutes), advice: true})
 	}
-	parts = slices.DeleteFunc(parts, func(p part) bool { return len(p.rows)+len(p.forecasts) == 0 && !p.advice })
+	if v.sub.wants(ChannelAlerts) && v.picture.alerts.seq > v.reached {
+		parts = append(parts, part{kind: string(ChannelAlerts), alerts: true})
+	}
+	parts = slices.DeleteFunc(parts, func(p part) bool { return len(p.rows)+len(p.forecasts) == 0 && !p.advice && !p.alerts })
 	msgs := make([]message, 0, len(parts))
 	for i, p := range parts {
 		p.seq = v.reached
@@ -234,7 +237,7 @@ type part struct {
 	seq            uint64
 	rows           []*roadRow
 	forecasts      []*predictionRow
-	advice         bool
+	advice, alerts bool
 }
 
 // message encodes a part, or finds it ready-made in the frame.
@@ -285,7 +288,7 @@ func (v *view) snapshot() ([]message, error) {
 			}
 		}
 	}
-	content.advice = v.sub.wants(ChannelReroutes)
+	content.advice, content.alerts = v.sub.wants(ChannelReroutes), v.sub.wants(ChannelAlerts)
 	var f *frame
 	if v.sub.everywhere() && p.head.seq == p.seq {
 		f = p.head
@@ -313,6 +316,8 @@ func (p *Picture) encode(c part) ([]byte, error) {
 		b, err = appendRows(b, &p.roads, c.rows)
 	case string(ChannelPredictions):
 		b, err = appendRows(b, &p.predictions, c.forecasts)
+	case string(ChannelAlerts):
+		b = append(b, p.alerts.text...)
 	default:
 		b = append(b, p.advice.text...)
 	}
@@ -332,12 +337,18 @@ func (p *Picture) appendSnapshot(b []byte, c part) ([]byte, error) {
 		return nil, err
 	}
 	b = append(b, `,"reroutes":`...)
-	if c.advice {
-		b = append(b, p.advice.text...)
-	} else {
-		b = append(b, "[]"...)
-	}
+	b = appendIf(b, c.advice, p.advice.text)
+	b = append(b, `,"alerts":`...)
+	b = appendIf(b, c.alerts, p.alerts.text)
 	return append(b, '}'), nil
+}
+
+// appendIf appends a list, or an empty one where it is not wanted.
+func appendIf(b []byte, wanted bool, list []byte) []byte {
+	if !wanted {
+		list = []byte("[]")
+	}
+	return append(b, list...)
 }
 
 func appendRows[K comparable, V any](b []byte, t *table[K, V], rows []*row[K, V]) ([]byte, error) {

@@ -38,12 +38,13 @@ type mirror struct {
 	roads       map[string]string // road → its JSON
 	predictions map[string]string
 	reroutes    string
+	alerts      string
 	seq         uint64
 	began       bool
 }
 
 func newMirror() *mirror {
-	return &mirror{roads: map[string]string{}, predictions: map[string]string{}, reroutes: "[]"}
+	return &mirror{roads: map[string]string{}, predictions: map[string]string{}, reroutes: "[]", alerts: "[]"}
 }
 
 type envelope struct {
@@ -56,6 +57,7 @@ type rows struct {
 	Roads       []json.RawMessage `json:"roads"`
 	Predictions []json.RawMessage `json:"predictions"`
 	Reroutes    json.RawMessage   `json:"reroutes"`
+	Alerts      json.RawMessage   `json:"alerts"`
 }
 
 func (m *mirror) take(text []byte) error {
@@ -74,13 +76,15 @@ func (m *mirror) take(text []byte) error {
 		clear(m.roads)
 		clear(m.predictions)
 		err = json.Unmarshal(e.Data, &r)
-		m.reroutes = string(r.Reroutes)
+		m.reroutes, m.alerts = string(r.Reroutes), string(r.Alerts)
 	case "traffic_update":
 		err = json.Unmarshal(e.Data, &r.Roads)
 	case "predictions":
 		err = json.Unmarshal(e.Data, &r.Predictions)
 	case "reroutes":
 		m.reroutes = string(e.Data)
+	case "alert":
+		m.alerts = string(e.Data)
 	}
 	for _, text := range r.Roads {
 		var id struct {
@@ -93,10 +97,9 @@ func (m *mirror) take(text []byte) error {
 		var id struct {
 			Road    string `json:"road_id"`
 			Horizon int    `json:"horizon_min"`
-			Model   string `json:"model_version"`
 		}
 		err = json.Unmarshal(text, &id)
-		m.predictions[fmt.Sprint(id.Road, "/", id.Horizon, "/", id.Model)] = string(text)
+		m.predictions[fmt.Sprint(id.Road, "/", id.Horizon)] = string(text)
 	}
 	return err
 }
@@ -115,11 +118,14 @@ func expected(p *Picture, v *view) *mirror {
 	for _, r := range p.predictions.order {
 		text, _ := p.predictions.json(r)
 		if v.sub.wants(ChannelPredictions) && member(r.key.Road) && slices.Contains(v.sub.horizons(), r.key.HorizonMin) {
-			m.predictions[fmt.Sprint(r.key.Road, "/", r.key.HorizonMin, "/", r.key.Model)] = string(text)
+			m.predictions[fmt.Sprint(r.key.Road, "/", r.key.HorizonMin)] = string(text)
 		}
 	}
 	if v.sub.wants(ChannelReroutes) {
 		m.reroutes = string(p.advice.text)
+	}
+	if v.sub.wants(ChannelAlerts) {
+		m.alerts = string(p.alerts.text)
 	}
 	return m
 }
@@ -218,6 +224,15 @@ func TestClientsAgreeWithThePicture(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
+			"alerts": func(t *rapid.T) {
+				a := traffic.Alert{Kind: traffic.AlertIncident, Start: noon, Road: traffic.RoadID(anyRoad.Draw(t, "road")), Updated: noon.Add(time.Duration(step()) * time.Minute)}
+				if rapid.Bool().Draw(t, "over") {
+					a.End = a.Updated
+				}
+				if err := p.applyAlerts([]traffic.Alert{a}); err != nil {
+					t.Fatal(err)
+				}
+			},
 			"tick":   func(t *rapid.T) { p.tick(rapid.Bool().Draw(t, "with predictions")) },
 			"resync": func(t *rapid.T) { resync(t, p) },
 			"read":   func(t *rapid.T) { read(anyClient.Draw(t, "client"), -1) },
@@ -227,8 +242,8 @@ func TestClientsAgreeWithThePicture(t *testing.T) {
 		for i := range subs {
 			read(i, -1)
 			want, got := expected(p, views[i]), mirrors[i]
-			if !maps.Equal(want.roads, got.roads) || !maps.Equal(want.predictions, got.predictions) || want.reroutes != got.reroutes {
-				t.Fatalf("client %d knows\n%v\n%v\n%s\nwant\n%v\n%v\n%s", i, got.roads, got.predictions, got.reroutes, want.roads, want.predictions, want.reroutes)
+			if !maps.Equal(want.roads, got.roads) || !maps.Equal(want.predictions, got.predictions) || want.reroutes != got.reroutes || want.alerts != got.alerts {
+				t.Fatalf("client %d knows\n%v\n%v\n%s\n%s\nwant\n%v\n%v\n%s\n%s", i, got.roads, got.predictions, got.reroutes, got.alerts, want.roads, want.predictions, want.reroutes, want.alerts)
 			}
 		}
 	})
@@ -254,7 +269,7 @@ func resync(t *rapid.T, p *Picture) {
 			h.predictions = append(h.predictions, r.value)
 		}
 	}
-	h.reroutes = p.advice.list
+	h.reroutes, h.alerts = p.advice.list, p.alerts.list
 	if rapid.Bool().Draw(t, "news in between") && len(h.roads) > 0 {
 		late := h.roads[0]
 		late.At, late.Speed = late.At.Add(time.Hour), traffic.Some(1)

@@ -24,7 +24,19 @@ func TestGoldenJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	alert, err := payload.OfAlert(&traffic.Alert{
+		Kind: traffic.AlertIncident, Road: "r", Start: at, Updated: at, Severity: traffic.SeverityMajor, Roads: []traffic.RoadID{"a"}, Observed: 0.5, Expected: 0.25, Lat: traffic.Some(48.5), Detail: "d",
+	}, label)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for want, v := range map[string]any{
+		`{"id":"WyIyMDI2LTA4LTI0VDEyOjAwOjAwLjAwMDEyM1oiLCJyIiwiaW5jaWRlbnQiXQ","kind":"incident","state":"active","severity":"major","road_id":"r","road_label":"street r","roads":[{"road_id":"a","label":"street a"}],"start_ts":"2026-08-24T12:00:00.000123Z","end_ts":null,"updated_ts":"2026-08-24T12:00:00.000123Z","observed":0.5,"expected":0.25,"lat":48.5,"lng":null,"detail":"d"}`: alert,
+
+		`{"model_version":"m","horizon_min":30,"road_group":"trunk","served":true,"demoted":false,"forecasts":4,"mae":0.5,"bias":-0.25,"coverage":0.75,"skill_persistence":0.5,"skill_profile":null,"through_ts":"2026-08-24T12:00:00.000123Z"}`: payload.OfSkill(&traffic.Skill{
+			Model: "m", HorizonMin: 30, Group: "trunk", Through: at, Served: true, Weight: 4, AbsErr: 2, Err: -1, Intervals: 4, Covered: 3, Persistence: traffic.Duel{Weight: 4, Own: 2, Other: 4},
+		}),
+
 		`{"ts":"2026-08-24T12:00:00.000123Z","sensor_id":"s","road_id":"r","speed_kmh":45,"speed_estimated":true,"flow_rate":null,"occupancy":0.25,"congestion_score":null,"congestion_score_v1":0.25,"quality":["receive_time","clock"],"edge_id":null}`: state,
 
 		`{"ts":"2026-08-24T12:00:00.000123Z","target_ts":"2026-08-24T12:30:00.000123Z","road_id":"r","horizon_min":30,"congestion_score":0.5,"score_version":"v1","confidence":0.75,"model_version":"m","speed_kmh":null,"lower":0.25,"upper":null}`: payload.OfPrediction(&traffic.Prediction{At: at, Road: "r", HorizonMin: 30, Score: 0.5, Confidence: 0.75, Model: "m", Lower: traffic.Some(0.25)}),

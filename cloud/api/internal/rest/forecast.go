@@ -56,16 +56,16 @@ func withAge[T any](s *Server, l list[T]) predictionList[T] {
 // latestPredictions lists the forecasts in force. Its cursor is the key of the last one.
 func (s *Server) latestPredictions(c *gin.Context, horizon int, model string, page store.Page) error {
 	var after live.PredictionKey
-	if page.After != "" && page.After.Parse(&after.Road, &after.HorizonMin, &after.Model) != nil {
+	if page.After != "" && page.After.Parse(&after.Road, &after.HorizonMin) != nil {
 		return badCursor(page.After)
 	}
-	part, err := s.parts.Hub.Picture.Predictions(func(k live.PredictionKey) bool {
-		return (horizon == 0 || k.HorizonMin == horizon) && (model == "" || k.Model == model)
+	part, err := s.parts.Hub.Picture.Predictions(func(p *traffic.Prediction) bool {
+		return (horizon == 0 || p.HorizonMin == horizon) && (model == "" || p.Model == model)
 	}, after, page.Limit)
 	if err != nil {
 		return err
 	}
-	out, err := partOf(part, part.Last.Road, part.Last.HorizonMin, part.Last.Model)
+	out, err := partOf(part, part.Last.Road, part.Last.HorizonMin)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ type Store interface {
 	store.ReadingScanner
 	Predictions(ctx context.Context, q store.PredictionQuery) ([]traffic.Prediction, store.Cursor, error)
 	store.AdviceReader
+	store.AlertReader
+	store.SkillReader
 	store.RejectedReader
 	store.GapReader
 	store.SensorReader
@@ -105,6 +107,7 @@ type Server struct {
 	network featureCache
 	city    cityCache
 	exports exports
+	tiles   tileCache
 	engine  *gin.Engine
 	handler http.Handler
 }
@@ -176,7 +179,11 @@ func documented(path string) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
 		if name, ok := strings.CutPrefix(p, ":"); ok {
+			name, suffix, dotted := strings.Cut(name, ".")
 			parts[i] = "{" + name + "}"
+			if dotted {
+				parts[i] += "." + suffix
+			}
 		}
 	}
 	return strings.Join(parts, "/")
@@ -230,9 +237,12 @@ func (s *Server) routes() []route {
 		{"POST", "/api/auth/logout", login, s.logout},
 		{"GET", "/api/me", viewer, s.me},
 		{"GET", "/api/roads", viewer, s.roads},
+		{"GET", tilesPath, viewer, s.tile},
 		{"GET", "/api/traffic/live", viewer, s.trafficLive},
 		{"GET", "/api/traffic/history", viewer, s.trafficHistory},
 		{"GET", "/api/predictions", viewer, s.predictions},
+		{"GET", "/api/predictions/skill", viewer, s.skill},
+		{"GET", "/api/alerts", viewer, s.alerts},
 		{"GET", "/api/reroutes/recommended", viewer, s.reroutesRecommended},
 		{"GET", "/api/rejected", operator, s.rejected},
 		{"GET", "/api/gaps", operator, s.gaps},

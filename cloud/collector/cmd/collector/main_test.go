@@ -26,7 +26,7 @@ import (
 
 const patience = 30 * time.Second
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if ok() {
@@ -48,7 +48,7 @@ func body(url string) string {
 	return fmt.Sprint(resp.StatusCode, " ", string(b), " ", err)
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -107,7 +107,7 @@ func start(t *testing.T) *city {
 	return c
 }
 
-func done(t *testing.T, tok mqtt.Token) {
+func done(t testing.TB, tok mqtt.Token) {
 	t.Helper()
 	if !tok.WaitTimeout(patience) || tok.Error() != nil {
 		t.Fatalf("the broker: %v", tok.Error())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -61,12 +62,22 @@ func isSensorTopic(topic string) bool {
 	return topic == wire.SensorTopicAlt || strings.HasPrefix(topic, strings.TrimSuffix(wire.SensorFilter, "+"))
 }
 
-// score scores what the edge did not; batches that are scored cost nothing.
+// scoreSteps is how many steps a score has between 0 and 1: nobody sees finer ones, and a
+// database compresses binary fractions to a third. Rounded to three decimals, as edges
+// round them, they are what the edge sent.
+const scoreSteps = 1024
+
+// score scores what the edge did not, and rounds all scores.
 func (d *decoder) score(rs []traffic.Reading) {
 	for i := range rs {
 		if !rs[i].Score.Known() {
 			d.scorer.Score(rs[i:])
-			return
+			break
+		}
+	}
+	for i := range rs {
+		if v, ok := rs[i].Score.Get(); ok {
+			rs[i].Score = traffic.Some(math.Round(v*scoreSteps) / scoreSteps)
 		}
 	}
 }

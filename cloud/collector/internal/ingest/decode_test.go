@@ -135,6 +135,19 @@ func TestScoring(t *testing.T) {
 	}
 }
 
+// Every score of three decimals can be had back from what is kept of it.
+func TestScoresAreRounded(t *testing.T) {
+	d := newDecoder()
+	for n := range 1001 {
+		rs := []traffic.Reading{{Score: traffic.Some(float64(n) / 1000)}}
+		d.score(rs)
+		kept := rs[0].Score.Or(-1)
+		if kept*scoreSteps != math.Trunc(kept*scoreSteps) || math.Round(kept*1000) != float64(n) {
+			t.Errorf("of the score %v, %v is kept", float64(n)/1000, kept)
+		}
+	}
+}
+
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":                              "plain",

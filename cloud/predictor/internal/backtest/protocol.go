@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/2zrhun/city-flow/cloud/predictor/internal/model"
 	"github.com/2zrhun/city-flow/cloud/predictor/internal/series"
 )
 
@@ -14,6 +15,8 @@ type Protocol struct {
 	Name string
 	// Horizons are the steps ahead that are forecast, Report those that are reported.
 	Horizons, Report []int
+	// Main is the index in Report of the horizon that is shown by hour and by road.
+	Main int
 	// Train is the number of steps to learn from. Choose is how many of the steps after
 	// them are for choosing between models: 0 when a part of Train serves for that.
 	Train, Choose int
@@ -21,6 +24,8 @@ type Protocol struct {
 	Averaged bool
 	// ZeroMissing says that zeros are missing values.
 	ZeroMissing bool
+	// Net is how the mlp is trained; zero is as it is for real.
+	Net model.MLP
 	// moments is the newest steps [from, to) from which a horizon is tested.
 	moments func(horizon int) (from, to int)
 }
@@ -78,7 +83,7 @@ func upTo(n int) []int {
 func tgcn(n int) Protocol {
 	train := n * 8 / 10
 	return Protocol{
-		Name: "tgcn", Horizons: upTo(window), Report: []int{3, 6, 9, 12}, Train: train, Averaged: true,
+		Name: "tgcn", Horizons: upTo(window), Report: []int{3, 6, 9, 12}, Main: 1, Train: train, Averaged: true,
 		moments: func(h int) (int, int) { return train + window - 1, n - h - 1 },
 	}
 }
@@ -91,7 +96,7 @@ func dcrnn(n int) Protocol {
 	train, test := int(math.RoundToEven(0.7*samples)), int(math.RoundToEven(0.2*samples))
 	first := int(samples) - test + window - 1
 	return Protocol{
-		Name: "dcrnn", Horizons: upTo(window), Report: []int{3, 6, 9, 12}, ZeroMissing: true,
+		Name: "dcrnn", Horizons: upTo(window), Report: []int{3, 6, 9, 12}, Main: 1, ZeroMissing: true,
 		Train: train, Choose: first - train,
 		moments: func(int) (int, int) { return first, n - window },
 	}

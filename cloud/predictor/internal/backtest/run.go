@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/2zrhun/city-flow/cloud/predictor/internal/model"
@@ -12,27 +13,37 @@ type Score struct {
 	Model string
 	// At are the errors at each horizon that the protocol reports.
 	At []Errors
-	// Hours are the errors by hour of the day, local, at the middle one of them; Roads
-	// by road.
+	// Hours are the errors by hour of the day, local, at the main one of them; Roads by
+	// road.
 	Hours [24]Errors
 	Roads []Errors
 	// Absent counts the forecasts that the model did not make.
 	Absent int
 }
 
-// Run scores models on the test part of a grid. They are in the order given; the
-// first one's forecast, which must be persistence, stands in for absent ones.
-func Run(p Protocol, g *series.Grid, models []model.Model) ([]Score, error) {
-	if len(models) == 0 || models[0].Info().Name != model.PersistenceName {
-		return nil, fmt.Errorf("back-test: the first model must be %s", model.PersistenceName)
+// Train trains all models on the part of a grid to learn from.
+func Train(ctx context.Context, p Protocol, g *series.Grid, graph series.Graph, o model.Options) (*model.Bundle, error) {
+	s := model.Suite{Net: p.Net}
+	if p.Choose > 0 {
+		s.Held = p.Train
 	}
-	r := &runner{protocol: p, grid: g, models: models, ahead: make(map[int]int)}
+	o.Horizons = p.Horizons
+	m, err := s.Train(ctx, model.History{Grid: g.Slice(0, p.Train+p.Choose), Graph: graph}, o)
+	if err != nil {
+		return nil, fmt.Errorf("back-test: %w", err)
+	}
+	return m.(*model.Bundle), nil
+}
+
+// Run scores all models of b on the test part of a grid. Where one has no forecast,
+// that of the first, which is persistence, stands in.
+func Run(p Protocol, g *series.Grid, b *model.Bundle) ([]Score, error) {
+	r := &runner{protocol: p, grid: g, bundle: b, ahead: make(map[int]int)}
 	for i, h := range p.Horizons {
 		r.ahead[h] = i
 	}
-	for _, m := range models {
-		r.scores = append(r.scores, Score{Model: m.Info().Name, At: make([]Errors, len(p.Report)), Roads: make([]Errors, len(g.Roads))})
-		r.batches = append(r.batches, model.NewBatch(len(g.Roads), len(p.Horizons)))
+	for _, name := range b.Names() {
+		r.scores = append(r.scores, Score{Model: name, At: make([]Errors, len(p.Report)), Roads: make([]Errors, len(g.Roads))})
 		r.widths = append(r.widths, model.NewWidths(len(p.Horizons)))
 	}
 	from, to := p.moments(p.Report[0])
@@ -51,7 +62,7 @@ func Run(p Protocol, g *series.Grid, models []model.Model) ([]Score, error) {
 type runner struct {
 	protocol Protocol
 	grid     *series.Grid
-	models   []model.Model
+	bundle   *model.Bundle
 	batches  []*model.Batch
 	widths   []*model.Widths
 	scores   []Score
@@ -70,15 +81,12 @@ type pending struct {
 // moment forecasts and scores at one step.
 func (r *runner) moment(now int) error {
 	r.learn(now)
-	made := pending{now: now}
-	for i, m := range r.models {
-		b := model.NewBatch(len(r.grid.Roads), len(r.protocol.Horizons))
-		if err := m.Forecast(r.grid.Window(now, m.Info().Depth), b); err != nil {
-			return err
-		}
-		r.widths[i].Apply(b, m.Info().Quantity)
-		made.batches = append(made.batches, b)
-		r.batches[i] = b
+	r.batches = r.bundle.NewBatches()
+	if err := r.bundle.ForecastAll(r.grid.Window(now, r.bundle.Info().Depth), r.batches); err != nil {
+		return err
+	}
+	for i, b := range r.batches {
+		r.widths[i].Apply(b, r.grid.Quantity)
 	}
 	for i, h := range r.protocol.Report {
 		if from, to := r.protocol.moments(h); now < from || now >= to {
@@ -92,7 +100,7 @@ func (r *runner) moment(now int) error {
 			r.score(now, i, k)
 		}
 	}
-	r.pending = append(r.pending, made)
+	r.pending = append(r.pending, pending{now, r.batches})
 	return nil
 }
 
@@ -104,7 +112,7 @@ func (r *runner) learn(now int) {
 		if !ok {
 			continue
 		}
-		for i := range r.models {
+		for i := range r.widths {
 			r.widths[i].Observe(k, p.batches[i], r.grid.Row(now))
 		}
 	}
@@ -123,7 +131,7 @@ func (r *runner) score(now, i, k int) {
 		if series.Missing(truth) || !ok {
 			continue
 		}
-		for m := range r.models {
+		for m := range r.scores {
 			s := &r.scores[m]
 			v, ok := r.batches[m].At(road, column)
 			if !ok {
@@ -131,7 +139,7 @@ func (r *runner) score(now, i, k int) {
 				s.Absent++
 			}
 			s.At[i].add(v, truth)
-			if i == (len(r.protocol.Report)-1)/2 {
+			if i == r.protocol.Main {
 				s.Hours[hour].add(v, truth)
 				s.Roads[road].add(v, truth)
 			}

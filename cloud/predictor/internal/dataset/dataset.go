@@ -127,8 +127,7 @@ func open(path string) (io.ReadCloser, error) {
 	}
 	z, err := gzip.NewReader(bufio.NewReaderSize(f, 1<<16))
 	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, errors.Join(err, f.Close()))
 	}
 	return struct {
 		io.Reader

@@ -3,9 +3,11 @@ package dataset
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,8 +69,10 @@ func TestForms(t *testing.T) {
 	}{
 		"wide, ids are numbers, no times": {"s.csv", "773869,767541\n1,2\n3,x\n", Wide, "773869,767541", "I II|III -", "2001-01-01T00:00:00Z", 5 * time.Minute},
 		"wide, no header":                 {"s.csv", "1,2\n3,1\n", Wide, "0,1", "I II|III I", "2001-01-01T00:00:00Z", 5 * time.Minute},
-		"wide, with times, gzip, a gap": {"s.csv.gz", ",a,b\n2012-03-01 00:05:00,1,2\n2012-03-01 00:00:00,3,\n2012-03-01 00:15:00,2,2\n2012-03-01 00:10:00,1,1\n2012-03-01 00:25:00,1,0\n", Wide, "a,b",
-			"III -|I II|I I|II II|- -|I ", "2012-03-01T00:00:00Z", 5 * time.Minute},
+		"wide, with times, gzip, a gap": {
+			"s.csv.gz", ",a,b\n2012-03-01 00:05:00,1,2\n2012-03-01 00:00:00,3,\n2012-03-01 00:15:00,2,2\n2012-03-01 00:10:00,1,1\n2012-03-01 00:25:00,1,0\n", Wide, "a,b",
+			"III -|I II|I I|II II|- -|I ", "2012-03-01T00:00:00Z", 5 * time.Minute,
+		},
 		"long":                          {"l.csv", "t,counter_id,bike_count\n2020-09-01T01:00:00,b,1\n2020-09-01T01:00:00,a,2\n2020-09-01T02:00:00,a,3\n", Long, "a,b", "II I|III -", "2020-09-01T01:00:00Z", time.Hour},
 		"paris history, repeated stamp": {"p.csv", "iu_ac,libelle,t_1h,q,k\n7,x,2021-01-01 01:00:00,1,\n7,x,2021-01-01 01:00:00,,\n7,x,2021-01-01 02:00:00,2,1.5\n", Paris, "7", "I|II", "2020-12-31T23:00:00Z", time.Hour},
 		"paris, French labels":          {"p.csv", "Identifiant arc;Libelle;Date et heure de comptage;Débit horaire\n7;x;2022-01-02T22:00:00+01:00;3.0\n7;x;2022-01-02T23:00:00+01:00;\n", Paris, "7", "III|-", "2022-01-02T20:00:00Z", time.Hour},
@@ -129,8 +133,6 @@ func TestReal(t *testing.T) {
 		t.Skip("no real data: ../shared/data beside the checkout is absent")
 	}
 	for file, want := range map[string]struct{ roads, steps int }{
-		"los-loop-metr-la-week1/los_speed_day1-5.csv.gz":                         {207, 1440},
-		"melbourne-scats-2006/scats_volumes_2006-10-01_22.csv.gz":                {140, 22 * 96},
 		"paris-counts-raw/raw-labels-fr_arc191_sts-peres_2021-11_2022-12.csv.gz": {1, 9645},
 	} {
 		s, err := Open(filepath.Join(dir, file), Options{})
@@ -140,5 +142,35 @@ func TestReal(t *testing.T) {
 		if len(s.Grid.Roads) != want.roads || s.Grid.Steps() != want.steps {
 			t.Errorf("%s: %d roads, %d steps", file, len(s.Grid.Roads), s.Grid.Steps())
 		}
+	}
+}
+
+// TestSCATS reads two approaches of one name and one of the junction beside.
+func TestSCATS(t *testing.T) {
+	head := ",,,,Start Time,0:00\nSCATS Number,Location,HF VicRoads Internal,Date"
+	slots := ""
+	for k := range 96 {
+		head += fmt.Sprintf(",V%02d", k)
+		slots += fmt.Sprintf(",%d", k)
+	}
+	text := head + "\n0970,HIGH_ST N,249,1/10/06" + slots + "\n0970,HIGH_ST N,250,2/10/06" + slots + "\n2000,OTHER_ST,7,1/10/06" + slots + "\n"
+	dir := t.TempDir()
+	path := write(t, dir, "scats.csv", text)
+	write(t, dir, "neighbouring_intersections.csv", "Scats_number,Site description,Neighbours\n970,x,2000\n2000,y,970;3000\n")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Kind != SCATS || !slices.Equal(s.Grid.Roads, []string{"2000 OTHER_ST #7", "970 HIGH_ST N #249", "970 HIGH_ST N #250"}) {
+		t.Fatalf("%s: %q", s.Kind, s.Grid.Roads)
+	}
+	if g := s.Grid; g.Steps() != 192 || g.Row(95)[1] != 95 || !series.Missing(g.Row(95)[2]) || g.Row(96)[2] != 0 || g.Row(191)[2] != 95 {
+		t.Errorf("%d steps, %v, %v, %v", g.Steps(), g.Row(95), g.Row(96), g.Row(191))
+	}
+	if n := s.Graph.Neighbours; !slices.Equal(n[0], []int32{1, 2}) || !slices.Equal(n[1], []int32{2, 0}) {
+		t.Errorf("neighbours %v", n)
+	}
+	if _, err := Open(write(t, dir, "short.csv", head+"\n0970,HIGH_ST N,249,1/10/06,5\n"), Options{}); err == nil {
+		t.Error("a short row was read")
 	}
 }

@@ -15,11 +15,14 @@ const (
 	// minWidth the least half width.
 	stretch  = 1.5
 	minWidth = 0.06
-	// raiseSteps is how long a road must be out when a neighbour is, too, lonelySteps when
-	// no neighbour measures, and aloneSteps when they do and are calm.
-	raiseSteps  = 2
-	lonelySteps = 3
-	aloneSteps  = 4
+	// raiseSteps is how long a road must be out when a neighbour is, too, aloneSteps when
+	// those that measure are calm. Where none does, it must be out three times within about
+	// an hour, which makes this heat: a single loop comes and goes.
+	raiseSteps = 2
+	aloneSteps = 4
+	lonelyHeat = 2.1
+	// cooling is what one calm step takes away of the times a road was out.
+	cooling = 0.1
 	// calmSteps is how long all roads must be calm for the end, silentSteps how long
 	// a road may say nothing before it counts as calm.
 	calmSteps   = 3
@@ -53,6 +56,9 @@ type road struct {
 	// out is for how many steps on end the road has been out, since the step since.
 	out   uint16
 	since int64
+	// heat is how often it was out lately, since the step first.
+	heat  float32
+	first int64
 	// normal is the forecast when it went out, peak the highest score since.
 	normal, peak float32
 	// calm and silent count steps.
@@ -119,13 +125,17 @@ func (d *Detector) Step(step int64, measured []float32, forecast func(road int) 
 func (r *road) judge(step int64, v float32, f evaluate.Forecast) {
 	width := max(minWidth, f.Upper-f.Mean)
 	if v < minScore || v-f.Mean < minExcess || v-f.Mean < stretch*width {
-		r.out = 0
+		r.out, r.heat = 0, max(0, r.heat-cooling)
 		return
+	}
+	if r.heat == 0 {
+		r.first = step
 	}
 	if r.out == 0 && r.in == nil {
 		r.since, r.normal, r.peak = step, f.Mean, v
 	}
 	r.out++
+	r.heat++
 }
 
 // follow keeps the peak and counts calm steps.
@@ -143,7 +153,7 @@ func (r *road) follow(v float32) {
 func (d *Detector) raise(step int64, measured []float32) {
 	for i := range measured {
 		r := &d.roads[i]
-		if r.out < raiseSteps || r.in != nil {
+		if r.in != nil || r.out == 0 || r.out < raiseSteps && r.heat < lonelyHeat {
 			continue
 		}
 		heard, others := false, []int32(nil)
@@ -159,10 +169,13 @@ func (d *Detector) raise(step int64, measured []float32) {
 			}
 		}
 		switch {
-		case near != nil:
+		case near != nil && r.out >= raiseSteps:
 			d.join(near, int32(i))
-		case len(others) > 0, !heard && r.out >= lonelySteps, r.out >= aloneSteps:
+		case len(others) > 0 && r.out >= raiseSteps, r.out >= aloneSteps:
 			d.begin(step, append(others, int32(i)))
+		case !heard && r.heat >= lonelyHeat:
+			r.since = r.first
+			d.begin(step, []int32{int32(i)})
 		}
 	}
 }
@@ -204,7 +217,7 @@ func (d *Detector) report(step int64) []Incident {
 				in.End = max(in.Start+1, step-calmSteps+1)
 			}
 			for _, i := range in.Roads {
-				d.roads[i].in, d.roads[i].out = nil, 0
+				d.roads[i].in, d.roads[i].out, d.roads[i].heat = nil, 0, 0
 			}
 		}
 		if in.changed {

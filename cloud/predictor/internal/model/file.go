@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"time"
 
 	"github.com/2zrhun/city-flow/cloud/predictor/internal/series"
@@ -35,6 +36,7 @@ var (
 // header is the part of a file that can be read without knowing the model.
 type header struct {
 	Version  int
+	Kind     string
 	Name     string
 	Step     time.Duration
 	Horizons []int
@@ -56,7 +58,10 @@ type Want struct {
 // Save writes a model file.
 func Save(to io.Writer, m Model) error {
 	info := m.Info()
-	head, err := json.Marshal(header{FileVersion, info.Name, info.Step, info.Horizons, info.Graph, len(info.Roads), info.Trained})
+	if kind(m) == "" {
+		return fmt.Errorf("save model %s: %T cannot be saved", info.Name, m)
+	}
+	head, err := json.Marshal(header{FileVersion, kind(m), info.Name, info.Step, info.Horizons, info.Graph, len(info.Roads), info.Trained})
 	if err != nil {
 		return fmt.Errorf("save model %s: %w", info.Name, err)
 	}
@@ -66,6 +71,7 @@ func Save(to io.Writer, m Model) error {
 	if _, err := w.Write(append(buf, head...)); err != nil {
 		return fmt.Errorf("save model %s: %w", info.Name, err)
 	}
+	register()
 	if err := gob.NewEncoder(w).Encode(m); err != nil {
 		return fmt.Errorf("save model %s: %w", info.Name, err)
 	}
@@ -92,12 +98,16 @@ func Load(from io.Reader, want Want) (Model, error) {
 	if head.Step != want.Step {
 		return nil, fmt.Errorf("load model: %w: steps of %s, want %s", ErrOther, head.Step, want.Step)
 	}
-	m := blank(head.Name)
+	m := blank(head.Kind)
 	if m == nil {
-		return nil, fmt.Errorf("load model: %w: model %q is not known", ErrOther, head.Name)
+		return nil, fmt.Errorf("load model: %w: kind %q is not known", ErrOther, head.Kind)
 	}
+	register()
 	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(m); err != nil {
 		return nil, fmt.Errorf("load model: %w: %w", ErrDamaged, err)
+	}
+	if b, ok := m.(*Bundle); ok {
+		b.share()
 	}
 	if now := want.Graph.Hash(want.Roads, m.Info().Roads); now != head.Graph {
 		return nil, fmt.Errorf("load model: %w: graph %s, the roads make %s", ErrOther, head.Graph, now)
@@ -126,13 +136,35 @@ func split(all []byte) (header, []byte, error) {
 	return head, content[n+size:], nil
 }
 
-// blank is an empty model of that name to decode into; nil when there is no such model.
-func blank(name string) Model {
-	switch name {
-	case ProfileName:
-		return &profile{}
-	case PersistenceName:
-		return &persistence{}
+// kinds are the models that files can hold, empty, by the name of their kind.
+func kinds() map[string]Model {
+	return map[string]Model{
+		"bundle":        &Bundle{},
+		PersistenceName: &persistence{},
+		ProfileName:     &profile{},
+		EWMALR:          &ewmaModel{},
+		"weeks":         &weeksModel{},
+		ProfileARName:   &profileAR{},
+		MLPName:         &mlp{},
 	}
-	return nil
+}
+
+// kind is the name of a model's kind; empty when it cannot be saved.
+func kind(m Model) string {
+	for name, k := range kinds() {
+		if reflect.TypeOf(k) == reflect.TypeOf(m) {
+			return name
+		}
+	}
+	return ""
+}
+
+// blank is an empty model of a kind to decode into; nil when there is no such kind.
+func blank(kind string) Model { return kinds()[kind] }
+
+// register tells gob which models a Bundle may hold. Doing so again changes nothing.
+func register() {
+	for _, m := range kinds() {
+		gob.Register(m)
+	}
 }

@@ -20,7 +20,15 @@ const (
 	// mostAhead is for how many of the horizons the inputs hold what is usual then.
 	mostAhead = 4
 	// correlates is how many other roads the inputs of a road hold.
-	correlates = 6
+	correlates = 4
+	// farOut is how many deviations from the mean a value counts for at most.
+	farOut = 30
+	// straight is how many steps in a row must lie on a line, to a thousandth of a
+	// deviation, to be taken for filled in instead of measured, and steepest how far such
+	// a line is followed at most, in deviations.
+	straight      = 3
+	straightWidth = 1e-3
+	steepest      = 4
 	// clockInputs is the number of inputs that say what time it is.
 	clockInputs = 4 + 7 + 1
 )
@@ -33,7 +41,7 @@ func (s *scale) norm(road int, v float32) float32 {
 	if series.Missing(v) {
 		return 0
 	}
-	return (v - s.Center[road]) / s.Width[road]
+	return min(max((v-s.Center[road])/s.Width[road], -farOut), farOut)
 }
 
 // inputs is what turns a window into rows of numbers. It is learned once, and then the
@@ -64,7 +72,7 @@ func (in *inputs) day() int { return int(series.Day / in.Head.Step) }
 
 // width is the length of a row.
 func (in *inputs) width() int {
-	n := recent + 4 + 2*correlates + 1 + len(in.Ahead) + clockInputs + 2 + 2
+	n := recent + 4 + 2*correlates + 1 + len(in.Ahead) + clockInputs + 2 + 2 + 4
 	if in.Long {
 		n += 3 * (1 + len(in.Ahead))
 	}
@@ -79,6 +87,11 @@ type frame struct {
 	// was measured.
 	rows [][]float32
 	age  []float32
+	// line is how many of the last steps lie on a straight line with the two before
+	// them, slope how much that changes with a step: 0 where too few do. lines is the
+	// share of roads on one.
+	line, slope []float32
+	lines       float32
 	// usual is the table now and at each of Ahead. weeks, lastWeek and yesterday are
 	// what was measured at those moments earlier.
 	usual                      [][]float32
@@ -117,6 +130,7 @@ func (in *inputs) frame(w *series.Window, usual func(dst []float32, t time.Time)
 		}
 	}
 	f.age = ages(w, n)
+	f.findLines()
 	f.tell(&in.Head.Calendar, at(0))
 	return f
 }
@@ -205,6 +219,34 @@ func ages(w *series.Window, n int) []float32 {
 	return out
 }
 
+// findLines looks for values that somebody filled in between two measured ones, or a
+// sensor that is stuck: they go on like that until it is repaired.
+func (f *frame) findLines() {
+	n := len(f.age)
+	f.line, f.slope = make([]float32, n), make([]float32, n)
+	for r := range n {
+		k := 0
+		for k < recent-2 {
+			bend := f.rows[k][r] - 2*f.rows[k+1][r] + f.rows[k+2][r]
+			if bend > straightWidth || bend < -straightWidth {
+				break
+			}
+			k++
+		}
+		f.line[r] = float32(k)
+		if k >= straight {
+			f.slope[r] = f.rows[0][r] - f.rows[1][r]
+			f.lines += 1 / float32(n)
+		}
+	}
+}
+
+// base is what the change forecast is added to: the present value, or the line that
+// it is on.
+func (f *frame) base(road, ahead int) float32 {
+	return f.rows[0][road] + min(max(f.slope[road]*float32(ahead), -steepest), steepest)
+}
+
 // tell writes the time: two harmonics of the day, the day of the week, and whether it
 // is a weekend or a holiday.
 func (f *frame) tell(c *series.Calendar, t time.Time) {
@@ -237,8 +279,8 @@ func (f *frame) write(dst []float32, road int) {
 	for k := range correlates {
 		if k < len(f.in.Others[road]) {
 			o := f.in.Others[road][k]
-			put(f.rows[0][o])
-			put(f.rows[2][o])
+			put(f.rows[0][o] - f.usual[0][o])
+			put(f.rows[0][o] - f.rows[3][o])
 		} else {
 			put(0)
 			put(0)
@@ -259,6 +301,17 @@ func (f *frame) write(dst []float32, road int) {
 	put(f.city[1])
 	put(min(f.age[road], 1))
 	put(f.age[road] / patience)
+	put(f.line[road] / recent)
+	put(flag(f.line[road] >= straight))
+	put(f.slope[road])
+	put(f.lines)
+}
+
+func flag(yes bool) float32 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // mean is that of the roads beside a road at lag k, 0 without any.

@@ -40,9 +40,10 @@ func spread(horizons []int, n int) []int {
 	return out
 }
 
-// newScale centres each road on its mean. The width is the geometric mean of the
-// road's deviation and that of all roads, so that an error counts for more on a road
-// with more traffic, but not in proportion.
+// newScale centres each road on its mean. The width is the same for all roads where
+// their values compare, as speeds do. Flows differ too much: there it is the geometric
+// mean of the road's deviation and that of all roads, so that an error counts for more
+// on a road with more traffic, but not in proportion.
 func newScale(g *series.Grid) scale {
 	n := len(g.Roads)
 	mean, dev := make([]float64, n), make([]float64, n)
@@ -70,7 +71,10 @@ func newScale(g *series.Grid) scale {
 	}
 	all = max(all, 1e-6*math.Abs(centre), 1e-9)
 	for r := range n {
-		s.Center[r], s.Width[r] = float32(mean[r]), float32(math.Sqrt(all*max(dev[r], 0.05*all)))
+		s.Center[r], s.Width[r] = float32(mean[r]), float32(all)
+		if g.Quantity.Name == "flow" {
+			s.Width[r] = float32(math.Sqrt(all * max(dev[r], 0.05*all)))
+		}
 		if count[r] == 0 {
 			s.Center[r] = float32(centre)
 		}
@@ -186,7 +190,7 @@ func product(a, b blas32.General) blas32.General {
 // A trainingFrame is a frame with what came after it.
 type trainingFrame struct {
 	*frame
-	// targets are the changes from the present value at each horizon, in scale;
+	// targets are the changes from the base at each horizon, in scale;
 	// [horizon][road], NaN when not measured.
 	targets [][]float32
 }
@@ -200,7 +204,7 @@ func (in *inputs) training(g *series.Grid, s *sums, step int) trainingFrame {
 			row[r] = series.NaN()
 			if step+h < g.Steps() {
 				if v := g.Row(step + h)[r]; !series.Missing(v) {
-					row[r] = in.Scale.norm(r, v) - f.rows[0][r]
+					row[r] = in.Scale.norm(r, v) - f.base(r, h)
 				}
 			}
 		}

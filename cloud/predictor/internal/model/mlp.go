@@ -22,6 +22,7 @@ type mlp struct {
 	Known []bool
 }
 
+// Info says what the model is.
 func (m *mlp) Info() Info { return m.In.Head }
 
 // Forecast says nothing about a road that was not measured within patience.
@@ -29,8 +30,13 @@ func (m *mlp) Forecast(w *series.Window, out *Batch) error {
 	if err := m.In.Head.check(w, out); err != nil {
 		return err
 	}
+	m.fill(m.In.frame(w, m.In.typical), out)
+	return nil
+}
+
+// fill forecasts from a frame.
+func (m *mlp) fill(f *frame, out *Batch) {
 	out.Clear()
-	f := m.In.frame(w, m.In.typical)
 	var roads []int32
 	for r, known := range m.Known {
 		if known && f.age[r] < patience {
@@ -43,7 +49,6 @@ func (m *mlp) Forecast(w *series.Window, out *Batch) error {
 		wg.Go(func() { m.some(f, roads[from:min(from+part, len(roads))], out) })
 	}
 	wg.Wait()
-	return nil
 }
 
 // some forecasts some roads, lane by lane.
@@ -65,9 +70,9 @@ func (m *mlp) some(f *frame, roads []int32, out *Batch) {
 			}
 		}
 		for i, r := range some {
-			now, center, width := f.rows[0][r], m.In.Scale.Center[r], m.In.Scale.Width[r]
-			for h := range m.In.Head.Horizons {
-				v := center + width*(now+changes[i*shape.Outputs+h])
+			center, width := m.In.Scale.Center[r], m.In.Scale.Width[r]
+			for h, ahead := range m.In.Head.Horizons {
+				v := center + width*(f.base(int(r), ahead)+changes[i*shape.Outputs+h])
 				out.set(int(r), h, Value{v, v, v}, &m.In.Head.Quantity)
 			}
 		}

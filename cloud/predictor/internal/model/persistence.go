@@ -28,6 +28,7 @@ func (Persistence) Train(_ context.Context, h History, o Options) (Model, error)
 
 type persistence struct{ Head Info }
 
+// Info says what the model is.
 func (p *persistence) Info() Info { return p.Head }
 
 // Forecast repeats the newest value of each road that is not too old.

@@ -32,6 +32,7 @@ type profile struct {
 	Means *table
 }
 
+// Info says what the model is.
 func (p *profile) Info() Info { return p.Head }
 
 // Forecast does not look at the values of the window, only at its time.

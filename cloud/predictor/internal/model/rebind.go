@@ -37,8 +37,10 @@ type rebound struct {
 	info Info
 }
 
+// Info says what the model is.
 func (b *rebound) Info() Info { return b.info }
 
+// Forecast asks the inner model.
 func (b *rebound) Forecast(w *series.Window, out *Batch) error {
 	if err := b.info.check(w, out); err != nil {
 		return err

@@ -19,7 +19,7 @@ const (
 	// finer one: the mean of the road in that of a slot, and that of the slot over all
 	// days in that of one kind of day.
 	towardsDay  = 0.25
-	towardsWeek = 1.0
+	towardsWeek = 0.3
 )
 
 // layout says which slot of a table a moment is in.

@@ -106,22 +106,12 @@ func (g *Grid) Validate() error {
 	return nil
 }
 
-// Window is the depth steps that end with a step, sharing memory: for reading only.
-// Steps before the grid are missing.
+// Window is the depth steps that end with a step, sharing memory: it cannot be pushed
+// to. Steps before the grid are missing.
 func (g *Grid) Window(newest, depth int) *Window {
-	w := &Window{step: g.Step, roads: len(g.Roads), newest: g.Time(newest), rows: make([][]float32, max(1, depth))}
-	var before []float32
-	for k := range w.rows {
-		// The ring runs backwards from head 0: lag k is at len-k.
-		at := (len(w.rows) - k) % len(w.rows)
-		if newest-k >= 0 {
-			w.rows[at] = g.Row(newest - k)
-			continue
-		}
-		if before == nil {
-			before = NewGrid(g.Quantity, g.Start, g.Step, g.Roads, 1).Values
-		}
-		w.rows[at] = before
+	before := NewGrid(g.Quantity, g.Start, g.Step, g.Roads, 1).Values
+	return &Window{
+		step: g.Step, roads: len(g.Roads), newest: g.Time(newest), rows: [][]float32{before},
+		view: &view{grid: g, at: newest, depth: max(1, depth)},
 	}
-	return w
 }

@@ -1,6 +1,7 @@
 package series
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -15,6 +16,14 @@ type Window struct {
 	head int
 	// newest is the begin of the newest step, zero before the first push.
 	newest time.Time
+	// view is set in a window that is a part of a grid: rows is one missing row then.
+	view *view
+}
+
+// view is depth steps of a grid that end with at.
+type view struct {
+	grid      *Grid
+	at, depth int
 }
 
 // NewWindow makes an empty window. Steps begin at multiples of step since the zero
@@ -32,7 +41,12 @@ func NewWindow(roads, depth int, step time.Duration) *Window {
 }
 
 // Depth is how many steps the window holds.
-func (w *Window) Depth() int { return len(w.rows) }
+func (w *Window) Depth() int {
+	if w.view != nil {
+		return w.view.depth
+	}
+	return len(w.rows)
+}
 
 // Roads is the number of roads.
 func (w *Window) Roads() int { return w.roads }
@@ -45,6 +59,12 @@ func (w *Window) Newest() time.Time { return w.newest }
 
 // Lag is the row k steps before the newest, 0 ≤ k < Depth. It is shared: read only.
 func (w *Window) Lag(k int) []float32 {
+	if v := w.view; v != nil {
+		if v.at < k {
+			return w.rows[0]
+		}
+		return v.grid.Row(v.at - k)
+	}
 	i := w.head - k
 	if i < 0 {
 		i += len(w.rows)
@@ -58,6 +78,9 @@ func (w *Window) Lag(k int) []float32 {
 // when the step is older than the window and was ignored. An error means that row or
 // start do not fit, and nothing was changed.
 func (w *Window) Push(start time.Time, row []float32) (bool, error) {
+	if w.view != nil {
+		return false, errors.New("push to window: it is a part of a grid")
+	}
 	if len(row) != w.roads {
 		return false, fmt.Errorf("push to window: %d values for %d roads", len(row), w.roads)
 	}

@@ -1,5 +1,5 @@
-// Package shelf keeps the files of trained models: a few versions of each, named by what
-// they forecast and the end of the history they were trained with.
+// Package shelf keeps the files of trained models: a few versions for each channel (what
+// they forecast), named by the end of the history that they were trained with.
 //
 // It promises that a file is whole or not there, also after a power cut; that a version
 // which cannot be used (damaged, of another format, of another road graph) is passed over

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// Keep is how many versions of a model stay.
+	// Keep is how many versions of a channel stay.
 	Keep   = 3
 	ending = ".model"
 	stamp  = "20060102T150405Z"
@@ -39,11 +39,11 @@ func Open(dir string, log *slog.Logger) (*Shelf, error) {
 	return &Shelf{dir: dir, log: log}, nil
 }
 
-func (s *Shelf) path(channel, name string, trained time.Time) string {
-	return filepath.Join(s.dir, channel+"-"+name+"-"+trained.UTC().Format(stamp)+ending)
+func (s *Shelf) path(channel string, m model.Model) string {
+	return filepath.Join(s.dir, channel+"-"+m.Info().Trained.UTC().Format(stamp)+ending)
 }
 
-// Put keeps a model as the newest version, and removes versions that are too old.
+// Put keeps what was trained for a channel (score or speed) as a version, and removes versions that are too old.
 func (s *Shelf) Put(channel string, m model.Model) error {
 	if s.dir == "" {
 		return nil
@@ -52,11 +52,10 @@ func (s *Shelf) Put(channel string, m model.Model) error {
 	if err := model.Save(&content, m); err != nil {
 		return err
 	}
-	info := m.Info()
-	if err := atomicfile.Write(s.path(channel, info.Name, info.Trained), content.Bytes(), 0o640); err != nil {
-		return fmt.Errorf("keep model %s: %w", info.Name, err)
+	if err := atomicfile.Write(s.path(channel, m), content.Bytes(), 0o640); err != nil {
+		return fmt.Errorf("keep models of %s: %w", channel, err)
 	}
-	all, err := s.versions(channel, info.Name)
+	all, err := s.versions(channel)
 	if err != nil {
 		return err
 	}
@@ -73,17 +72,16 @@ func (s *Shelf) Remove(channel string, m model.Model) error {
 	if s.dir == "" {
 		return nil
 	}
-	info := m.Info()
-	if err := os.Remove(s.path(channel, info.Name, info.Trained)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove model %s: %w", info.Name, err)
+	if err := os.Remove(s.path(channel, m)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove models of %s: %w", channel, err)
 	}
 	return nil
 }
 
-// Usable returns the versions of a model that fit, newest first. The others are logged and
+// Usable returns the versions that fit, newest first. The others are logged and
 // left where they are, for a program or a graph that they fit.
-func (s *Shelf) Usable(channel, name string, want model.Want) []model.Model {
-	all, err := s.versions(channel, name)
+func (s *Shelf) Usable(channel string, want model.Want) []model.Model {
+	all, err := s.versions(channel)
 	if err != nil {
 		s.log.Warn("the folder of models cannot be read", "err", err)
 		return nil
@@ -91,9 +89,6 @@ func (s *Shelf) Usable(channel, name string, want model.Want) []model.Model {
 	var out []model.Model
 	for _, path := range all {
 		m, err := load(path, want)
-		if err == nil && m.Info().Name != name {
-			err = fmt.Errorf("it holds %q", m.Info().Name)
-		}
 		if err != nil {
 			s.log.Warn("a model file cannot be used; an older one or another model speaks", "file", filepath.Base(path), "err", err)
 			continue
@@ -112,8 +107,8 @@ func load(path string, want model.Want) (model.Model, error) {
 	return m, errors.Join(err, f.Close())
 }
 
-// versions are the files of a model, newest first.
-func (s *Shelf) versions(channel, name string) ([]string, error) {
+// versions are the files of a channel, newest first.
+func (s *Shelf) versions(channel string) ([]string, error) {
 	if s.dir == "" {
 		return nil, nil
 	}
@@ -123,7 +118,7 @@ func (s *Shelf) versions(channel, name string) ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Name(), channel+"-"+name+"-")
+		rest, ok := strings.CutPrefix(e.Name(), channel+"-")
 		if !ok {
 			continue
 		}

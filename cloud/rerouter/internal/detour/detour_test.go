@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"gonum.org/v1/gonum/graph/path"
 	"gonum.org/v1/gonum/graph/simple"
@@ -15,6 +16,7 @@ import (
 	"github.com/2zrhun/city-flow/cloud/rerouter/internal/emission"
 	"github.com/2zrhun/city-flow/shared/roadnet"
 	"github.com/2zrhun/city-flow/shared/roadnet/synth"
+	"github.com/2zrhun/city-flow/shared/routing"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
@@ -55,14 +57,14 @@ func randomSpeeds(rng *rand.Rand, n int) []float64 {
 
 // bruteForce answers a query with gonum on the graph whose nodes are the roads and
 // whose edges are the turns.
-func bruteForce(g *Graph, seconds []float64, q query) float64 {
+func bruteForce(g *Graph, millis []routing.Weight, q query) float64 {
 	const start = -1
 	turns := simple.NewWeightedDirectedGraph(0, math.Inf(1))
 	turn := func(a, b int32) {
 		if g.top.To[b] == q.from || slices.Contains(q.avoid, b) || a == b {
 			return
 		}
-		turns.SetWeightedEdge(simple.WeightedEdge{F: simple.Node(a), T: simple.Node(b), W: seconds[b]})
+		turns.SetWeightedEdge(simple.WeightedEdge{F: simple.Node(a), T: simple.Node(b), W: float64(millis[b])})
 	}
 	turns.AddNode(simple.Node(start))
 	for _, r := range g.top.Out(q.from) {
@@ -90,30 +92,40 @@ func bruteForce(g *Graph, seconds []float64, q query) float64 {
 	return best
 }
 
+// made is a graph with speeds and a finder for them.
+func made(t testing.TB, roads []traffic.Road, speeds func(n int) []float64) (*Graph, *Finder) {
+	t.Helper()
+	g, err := NewGraph(t.Context(), roads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, NewFinder(NewSpeeds(g, speeds(g.Roads()), nil))
+}
+
 func TestFastestAgreesWithGonum(t *testing.T) {
 	for name, n := range map[string]*roadnet.Network{
 		"paris": paris(t), "generated city": synth.Generate(synth.Params{Seed: 2, Arcs: 600}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
-			g := NewGraph(n.Roads)
-			speeds := randomSpeeds(rng, g.Roads())
-			f := NewFinder(g, speeds, 0)
+			g, f := made(t, n.Roads, func(n int) []float64 { return randomSpeeds(rng, n) })
 			var found, none int
 			for range 25 {
 				q := randomQuery(rng, g)
-				want := bruteForce(g, f.search.seconds, q)
-				way, got, ok := f.search.fastest(q)
+				want := bruteForce(g, f.speeds.millis, q)
+				way, ok := f.fastest(q)
+				searched, _, okSearched := f.search.fastest(q)
+				if ok == math.IsInf(want, 1) || okSearched != ok || f.search.connected(q) != ok {
+					t.Fatalf("%+v: %v, searched %v, gonum a way of %g ms", q, ok, okSearched, want)
+				}
 				if !ok {
 					none++
-					if !math.IsInf(want, 1) {
-						t.Fatalf("%+v: found nothing, gonum a way of %g s", q, want)
-					}
 					continue
 				}
 				found++
-				if sum, _ := f.cost(way); math.Abs(got-want) > 1e-6 || math.Abs(sum-want) > 1e-6 {
-					t.Fatalf("%+v: %g s (roads add up to %g), gonum %g", q, got, sum, want)
+				got, searchedCost := routing.Cost(way, f.speeds.millis), routing.Cost(searched, f.speeds.millis)
+				if float64(got) != want || got != searchedCost || !f.allowed(q, way) {
+					t.Fatalf("%+v: %d ms, searched %d ms, gonum %g", q, got, searchedCost, want)
 				}
 			}
 			if found < 12 {
@@ -148,21 +160,20 @@ func randomQuery(rng *rand.Rand, g *Graph) query {
 func TestBudgetCutsNothingThatFits(t *testing.T) {
 	n := synth.Generate(synth.Params{Seed: 9, Arcs: 600})
 	rng := rand.New(rand.NewPCG(3, 4))
-	g := NewGraph(n.Roads)
-	s := NewFinder(g, randomSpeeds(rng, g.Roads()), 0).search
+	g, f := made(t, n.Roads, func(n int) []float64 { return randomSpeeds(rng, n) })
 	for range 300 {
 		q := randomQuery(rng, g)
-		way, seconds, ok := s.fastest(q)
-		q.budget = seconds * (0.7 + 0.6*rng.Float64())
-		within, _, okWithin := s.fastest(q)
-		if okWithin != (ok && seconds < q.budget) || (okWithin && !slices.Equal(way, within)) {
-			t.Fatalf("%+v: way of %g s; within %g s: %v", q, seconds, q.budget, okWithin)
+		way, millis, ok := f.search.fastest(q)
+		q.budget = routing.Weight(float64(millis) * (0.7 + 0.6*rng.Float64()))
+		within, okWithin := f.fastest(q)
+		if okWithin != (ok && millis < q.budget) || (okWithin && routing.Cost(way, f.speeds.millis) != routing.Cost(within, f.speeds.millis)) {
+			t.Fatalf("%+v: way of %d ms; within %d ms: %v", q, millis, q.budget, okWithin)
 		}
 	}
 }
 
 // checkDetour holds a detour against the promises of the package.
-func checkDetour(t *testing.T, g *Graph, speeds []float64, r int32, d Detour, minGain float64) {
+func checkDetour(t *testing.T, g *Graph, speeds []float64, r int32, d Detour, minGain time.Duration) {
 	t.Helper()
 	top := g.top
 	name := fmt.Sprintf("road %s %q", g.ID(r), g.Label(r))
@@ -194,43 +205,52 @@ func checkDetour(t *testing.T, g *Graph, speeds []float64, r int32, d Detour, mi
 		}
 		return seconds, co2
 	}
-	waySeconds, wayCO2 := cost(d.Way)
-	pathSeconds, pathCO2 := cost(d.Path)
-	if math.Abs(waySeconds-d.WaySeconds) > 1e-6 || math.Abs(pathSeconds-d.PathSeconds) > 1e-6 ||
-		math.Abs(wayCO2-d.WayCO2) > 1e-6 || math.Abs(pathCO2-d.PathCO2) > 1e-6 {
-		t.Fatalf("%s: recomputed %g s, %g s, %g g, %g g: stated %+v", name, waySeconds, pathSeconds, wayCO2, pathCO2, d)
+	for _, c := range []struct {
+		way  []int32
+		took time.Duration
+		co2  float64
+	}{{d.Way, d.WayTime, d.WayCO2}, {d.Path, d.PathTime, d.PathCO2}} {
+		rounding := 0.0005 * float64(len(c.way)) // each road's time is a whole number of milliseconds
+		if seconds, co2 := cost(c.way); math.Abs(seconds-c.took.Seconds()) > rounding+1e-6 || math.Abs(co2-c.co2) > 1e-6 {
+			t.Fatalf("%s: recomputed %g s, %g g: stated %+v", name, seconds, co2, d)
+		}
 	}
-	if waySeconds-pathSeconds <= minGain-1e-9 {
-		t.Fatalf("%s: gains %g s, want more than %g", name, waySeconds-pathSeconds, minGain)
+	if d.Gain() <= minGain {
+		t.Fatalf("%s: gains %v, want more than %v", name, d.Gain(), minGain)
 	}
 }
 
-// Every fourth road is jammed in turn, with the others at random speeds.
+// Every eleventh road is jammed in turn, with the others at random speeds.
 func TestDetoursKeepTheirPromises(t *testing.T) {
 	for name, n := range map[string]*roadnet.Network{
 		"paris": paris(t), "generated city": synth.Generate(synth.Params{Seed: 5}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			const minGain = 15
+			const minGain = 15 * time.Second
 			rng := rand.New(rand.NewPCG(5, 6))
-			g := NewGraph(n.Roads)
+			speeds := []float64(nil)
+			g, _ := made(t, n.Roads, func(n int) []float64 { speeds = randomSpeeds(rng, n); return speeds })
 			outcomes := make(map[Outcome]int)
 			longer := 0
-			for r := int32(0); r < int32(g.Roads()); r += 4 {
-				speeds := randomSpeeds(rng, g.Roads())
+			for r := int32(0); r < int32(g.Roads()); r += 11 {
+				speeds = randomSpeeds(rng, g.Roads())
 				speeds[r] = 5
-				d, outcome := NewFinder(g, speeds, minGain).Around(r)
+				f := NewFinder(NewSpeeds(g, speeds, nil))
+				d, outcome := f.Around(r, minGain)
 				outcomes[outcome]++
 				if outcome != Found {
 					continue
 				}
 				checkDetour(t, g, speeds, r, d, minGain)
+				if again, ok := f.Again(d, minGain); !ok || again.PathTime != d.PathTime || again.WayCO2 != d.WayCO2 {
+					t.Fatalf("the same detour again is %+v, want %+v", again, d)
+				}
 				if len(d.Way) > 1 {
 					longer++
 				}
 			}
 			t.Logf("%v, %d of them longer than the road itself", outcomes, longer)
-			if outcomes[Found] < g.Roads()/16 || outcomes[NoDetour] == 0 || longer == 0 {
+			if outcomes[Found] < g.Roads()/44 || outcomes[NoDetour] == 0 || longer == 0 {
 				t.Errorf("%v, %d longer: want all kinds", outcomes, longer)
 			}
 		})
@@ -239,29 +259,60 @@ func TestDetoursKeepTheirPromises(t *testing.T) {
 
 func TestSameAnswerEachTime(t *testing.T) {
 	n := synth.Generate(synth.Params{Seed: 8, Arcs: 500})
-	g := NewGraph(n.Roads)
-	speeds := make([]float64, g.Roads())
-	for i := range speeds {
-		speeds[i] = 30 // many ways that take equally long
+	same := func(n int) []float64 {
+		speeds := make([]float64, n)
+		for i := range speeds {
+			speeds[i] = 30 // many ways that take equally long
+			if i%7 == 0 {
+				speeds[i] = 5
+			}
+		}
+		return speeds
 	}
-	a, b := NewFinder(g, speeds, 0), NewFinder(g, speeds, 0)
+	g, a := made(t, n.Roads, same)
+	_, b := made(t, n.Roads, same)
 	for r := range int32(g.Roads()) {
-		a.search.seconds[r] *= 10
-		b.search.seconds[r] *= 10
-		x, _ := a.Around(r)
-		b.Around((r + 1) % int32(g.Roads())) // another history
-		y, _ := b.Around(r)
+		x, _ := a.Around(r, 0)
+		b.Around((r+1)%int32(g.Roads()), 0) // another history
+		y, _ := b.Around(r, 0)
 		if !slices.Equal(x.Path, y.Path) {
 			t.Fatalf("road %d: %v and %v", r, x.Path, y.Path)
 		}
-		a.search.seconds[r] /= 10
-		b.search.seconds[r] /= 10
+	}
+}
+
+// A detour never leads over a road that is shut, and is the fastest of those that do not.
+func TestDetoursKeepOffShutRoads(t *testing.T) {
+	n := synth.Generate(synth.Params{Seed: 12, Arcs: 600})
+	g, free := made(t, n.Roads, func(n int) []float64 { return randomSpeeds(rand.New(rand.NewPCG(9, 9)), n) })
+	shut := make([]bool, g.Roads())
+	slow := slices.Clone(free.speeds.kmh)
+	for r := 0; r < len(shut); r += 9 {
+		shut[r], slow[r] = true, 5
+	}
+	f := NewFinder(NewSpeeds(g, slow, shut))
+	found := 0
+	for r := int32(0); r < int32(len(shut)); r += 9 {
+		d, outcome := f.Around(r, time.Second)
+		if outcome != Found {
+			continue
+		}
+		found++
+		if slices.ContainsFunc(d.Path, func(o int32) bool { return shut[o] }) {
+			t.Fatalf("the detour %v leads over a shut road", d.Path)
+		}
+		if want := bruteForce(g, f.speeds.open, f.queryFor(d.Way)); float64(d.PathTime.Milliseconds()) != want {
+			t.Fatalf("the detour %v takes %v, gonum finds %g ms", d.Path, d.PathTime, want)
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d detours", found)
 	}
 }
 
 func TestNewGraphLeavesOutWhatCannotBeDriven(t *testing.T) {
 	m := traffic.Some(100)
-	g := NewGraph([]traffic.Road{
+	g, err := NewGraph(t.Context(), []traffic.Road{
 		{ID: "sensor only"},
 		{ID: "half", FromNode: "a", LengthM: m},
 		{ID: "no length", FromNode: "a", ToNode: "b"},
@@ -270,6 +321,9 @@ func TestNewGraphLeavesOutWhatCannotBeDriven(t *testing.T) {
 		{ID: "good", FromNode: "a", ToNode: "b", LengthM: m},
 		{ID: "good", FromNode: "a", ToNode: "c", LengthM: m},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if g.Roads() != 1 || g.Junctions() != 2 || g.Label(0) != "good" {
 		t.Errorf("%d roads, %d junctions, first %q", g.Roads(), g.Junctions(), g.Label(0))
 	}
@@ -280,20 +334,25 @@ func TestNewGraphLeavesOutWhatCannotBeDriven(t *testing.T) {
 
 func BenchmarkAroundParis(b *testing.B) {
 	n := paris(b)
-	g := NewGraph(n.Roads)
 	rng := rand.New(rand.NewPCG(7, 8))
-	speeds := randomSpeeds(rng, g.Roads())
+	g, f := made(b, n.Roads, func(n int) []float64 { return randomSpeeds(rng, n) })
 	b.Run("50 congested roads", func(b *testing.B) {
 		for b.Loop() {
-			f := NewFinder(g, speeds, 15)
 			for k := range 50 {
-				f.Around(int32(k * 60))
+				f.Around(int32(k*60), 15*time.Second)
 			}
+		}
+	})
+	b.Run("speeds", func(b *testing.B) {
+		for b.Loop() {
+			NewSpeeds(g, f.speeds.kmh, nil)
 		}
 	})
 	b.Run("graph", func(b *testing.B) {
 		for b.Loop() {
-			NewGraph(n.Roads)
+			if _, err := NewGraph(b.Context(), n.Roads); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }

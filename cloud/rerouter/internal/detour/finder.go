@@ -2,9 +2,14 @@ package detour
 
 import (
 	"cmp"
+	"fmt"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/2zrhun/city-flow/cloud/rerouter/internal/emission"
+	"github.com/2zrhun/city-flow/shared/routing"
+	"github.com/2zrhun/city-flow/shared/routing/cch"
 )
 
 // A Detour is a way round a congested road that is faster than the way through it.
@@ -14,8 +19,9 @@ type Detour struct {
 	Way []int32
 	// Path is the detour, in driving order, from the beginning of Way to its end.
 	Path []int32
-	// WaySeconds and PathSeconds are the driving times of one vehicle.
-	WaySeconds, PathSeconds float64
+	// WayTime and PathTime are the driving times of one vehicle, in whole
+	// milliseconds.
+	WayTime, PathTime time.Duration
 	// WayCO2 and PathCO2 are the emissions of one car in grams.
 	WayCO2, PathCO2 float64
 }
@@ -33,71 +39,143 @@ const (
 	NoDetour Outcome = "no_detour"
 )
 
-// A Finder finds detours while the speeds last. It is not safe for concurrent use.
+// Speeds are the driving times of one moment. They never change.
+type Speeds struct {
+	g      *Graph
+	kmh    []float64
+	millis []routing.Weight
+	// open are the same times, Infinity on roads that no detour may use.
+	open   []routing.Weight
+	metric *cch.Metric
+}
+
+// NewSpeeds works out the driving times of g's roads, given their speeds in km/h, all
+// positive: milliseconds, at least one, rounded. No detour leads over a road that is
+// shut; nil shuts none.
+func NewSpeeds(g *Graph, kmh []float64, shut []bool) *Speeds {
+	s := &Speeds{g: g, kmh: kmh, millis: make([]routing.Weight, len(kmh)), open: make([]routing.Weight, len(kmh))}
+	for r, v := range kmh {
+		ms := math.Round(g.roads[r].lengthM / v * 3600)
+		s.millis[r] = routing.Weight(min(float64(routing.Infinity), max(1, ms)))
+		s.open[r] = s.millis[r]
+		if shut != nil && shut[r] {
+			s.open[r] = routing.Infinity
+		}
+	}
+	metric, err := g.ways.Customize(s.open, 0)
+	if err != nil {
+		panic(fmt.Sprintf("detour: speeds of another graph: %v", err))
+	}
+	s.metric = metric
+	return s
+}
+
+// Time is the driving time of one vehicle on road r.
+func (s *Speeds) Time(r int32) time.Duration { return time.Duration(s.millis[r]) * time.Millisecond }
+
+// A Finder finds detours. It is not safe for concurrent use; a cycle makes several of
+// one set of speeds.
 type Finder struct {
 	g      *Graph
-	speeds []float64
+	speeds *Speeds
 	search *search
-	// minGain is what a detour must save at least, in seconds.
-	minGain float64
+	ways   *cch.Query
 }
 
-// NewFinder returns a finder for the given speeds of g's roads in km/h, all positive,
-// whose detours save at least minGainSeconds.
-func NewFinder(g *Graph, speeds []float64, minGainSeconds float64) *Finder {
-	seconds := make([]float64, len(speeds))
-	for r, v := range speeds {
-		seconds[r] = g.roads[r].lengthM / v * 3.6
-	}
-	return &Finder{g: g, speeds: speeds, search: newSearch(g, seconds), minGain: minGainSeconds}
+// NewFinder returns a finder for some speeds.
+func NewFinder(s *Speeds) *Finder {
+	return &Finder{g: s.g, speeds: s, search: newSearch(s.g, s.open), ways: s.metric.NewQuery()}
 }
 
-// Around finds the best detour for road r. It first avoids the shortest way through r
+// Around finds the best detour for road r that saves minGain at least. It first avoids the shortest way through r
 // that begins where traffic can leave it and ends where traffic can come back: r
 // itself, or, where its ends lie in the middle of a block, the pieces around it. When
 // no detour for that gains enough, ways that begin one junction earlier, end one
 // later, or both, are tried, and the one that gains most is taken. Of the movements
 // through r, those that look like the same street count.
-func (f *Finder) Around(r int32) (Detour, Outcome) {
+func (f *Finder) Around(r int32, minGain time.Duration) (Detour, Outcome) {
+	least := millisOf(minGain)
 	way := f.widened([]int32{r})
-	if d := f.try(way); d != nil {
+	if d := f.try(way, least); d != nil {
 		return *d, Found
 	}
 	var best *Detour
 	for _, longer := range f.longerWays(way) {
-		if d := f.try(longer); d != nil && (best == nil || d.gain() > best.gain()) {
+		if d := f.try(longer, least); d != nil && (best == nil || d.Gain() > best.Gain()) {
 			best = d
 		}
 	}
 	if best != nil {
 		return *best, Found
 	}
-	q := f.queryFor(way)
-	q.budget = unbounded
-	if _, _, ok := f.search.fastest(q); ok {
+	if f.search.connected(f.queryFor(way)) {
 		return Detour{}, NoGain
 	}
 	return Detour{}, NoDetour
 }
 
-// unbounded is more than any way takes, in seconds.
-const unbounded = 1e12
+// Again is an earlier detour at the finder's speeds; false when it does not save
+// minGain any more.
+func (f *Finder) Again(d Detour, minGain time.Duration) (Detour, bool) {
+	d.WayTime, d.WayCO2 = f.cost(d.Way)
+	d.PathTime, d.PathCO2 = f.cost(d.Path)
+	return d, d.Gain() > minGain
+}
 
-func (d *Detour) gain() float64 { return d.WaySeconds - d.PathSeconds }
+// unbounded is more than any way takes.
+const unbounded = routing.Infinity
 
-// try looks for a detour round a whole way; nil when none gains enough.
-func (f *Finder) try(way []int32) *Detour {
+func millisOf(d time.Duration) routing.Weight { return routing.Weight(d / time.Millisecond) }
+
+// Gain is what the detour saves one vehicle.
+func (d *Detour) Gain() time.Duration { return d.WayTime - d.PathTime }
+
+// try looks for a detour round a whole way; nil when none gains more than the least.
+func (f *Finder) try(way []int32, least routing.Weight) *Detour {
 	d := &Detour{Way: way}
-	d.WaySeconds, d.WayCO2 = f.cost(way)
+	d.WayTime, d.WayCO2 = f.cost(way)
+	total := min(unbounded, millisOf(d.WayTime))
+	if total <= least {
+		return nil
+	}
 	q := f.queryFor(way)
-	q.budget = d.WaySeconds - f.minGain
-	path, _, ok := f.search.fastest(q)
+	q.budget = total - least
+	path, ok := f.fastest(q)
 	if !ok || f.crossesItself(path) {
 		return nil
 	}
 	d.Path = path
-	d.PathSeconds, d.PathCO2 = f.cost(path)
+	d.PathTime, d.PathCO2 = f.cost(path)
 	return d
+}
+
+// fastest answers a query. The fastest way of all is the fastest allowed one when it is
+// allowed; when there is none within the budget, there is no allowed one either.
+func (f *Finder) fastest(q query) ([]int32, bool) {
+	if q.from == q.to {
+		return nil, false
+	}
+	if f.ways.Cost(cch.Ask{From: q.from, To: q.to, Limit: q.budget}) == routing.Infinity {
+		return nil, false
+	}
+	if way := f.ways.Way(nil); f.allowed(q, way) {
+		return way, true
+	}
+	way, _, ok := f.search.fastest(q)
+	return way, ok
+}
+
+// allowed reports whether a way uses nothing that is to be avoided and turns back
+// nowhere.
+func (f *Finder) allowed(q query, way []int32) bool {
+	last := q.before
+	for _, r := range way {
+		if slices.Contains(q.avoid, r) || (last != none && f.g.turnsBack(last, r)) {
+			return false
+		}
+		last = r
+	}
+	return q.after == none || !f.g.turnsBack(last, q.after)
 }
 
 // queryFor asks for another way between the ends of a way.
@@ -105,17 +183,17 @@ func (f *Finder) queryFor(way []int32) query {
 	begin, end := way[0], way[len(way)-1]
 	return query{
 		from: f.g.top.From[begin], to: f.g.top.To[end],
-		before: first(f.into(begin)), after: first(f.outOf(end)), avoid: way,
+		before: first(f.into(begin)), after: first(f.outOf(end)), avoid: way, budget: unbounded,
 	}
 }
 
-// cost is the time in seconds and the CO2 in grams of one car on a way.
-func (f *Finder) cost(way []int32) (seconds, co2 float64) {
+// cost is the time of one vehicle, and the CO2 in grams of one car, on a way.
+func (f *Finder) cost(way []int32) (took time.Duration, co2 float64) {
 	for _, r := range way {
-		seconds += f.search.seconds[r]
-		co2 += emission.Grams(f.g.roads[r].lengthM, f.speeds[r])
+		took += time.Duration(f.speeds.millis[r]) * time.Millisecond
+		co2 += emission.Grams(f.g.roads[r].lengthM, f.speeds.kmh[r])
 	}
-	return seconds, co2
+	return took, co2
 }
 
 // crossesItself reports whether a way comes to a junction twice: round a block, to

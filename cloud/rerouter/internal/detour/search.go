@@ -1,8 +1,9 @@
 package detour
 
 import (
-	"math"
 	"slices"
+
+	"github.com/2zrhun/city-flow/shared/routing"
 )
 
 // none stands for no road.
@@ -16,43 +17,43 @@ type query struct {
 	before, after int32
 	// avoid are roads that may not be used.
 	avoid []int32
-	// budget is how long the way may take in seconds; ways that take as long are
+	// budget is how long the way may take in milliseconds; ways that take as long are
 	// not found.
-	budget float64
+	budget routing.Weight
 }
 
 // A search keeps its arrays between queries. It is not safe for concurrent use.
 type search struct {
 	g *Graph
-	// seconds is the driving time of each road.
-	seconds []float64
+	// millis is the driving time of each road.
+	millis []routing.Weight
 
 	// The state of a road counts only where its stamp is the query's.
 	stamp   []uint32
 	query   uint32
-	done    []float64 // when the road's end is reached, in seconds
+	done    []routing.Weight // when the road's end is reached
 	settled []bool
 	parent  []int32
 	heap    []entry
 }
 
 type entry struct {
-	at   float64
+	at   routing.Weight
 	road int32
 }
 
-func newSearch(g *Graph, seconds []float64) *search {
+func newSearch(g *Graph, millis []routing.Weight) *search {
 	n := len(g.roads)
 	return &search{
-		g: g, seconds: seconds, stamp: make([]uint32, n), done: make([]float64, n),
+		g: g, millis: millis, stamp: make([]uint32, n), done: make([]routing.Weight, n),
 		settled: make([]bool, n), parent: make([]int32, n),
 	}
 }
 
-// fastest returns the roads of the fastest way and its time in seconds; of ways that
+// fastest returns the roads of the fastest way and its time in milliseconds; of ways that
 // take equally long always the same. The answer is false when there is none within
 // the budget.
-func (s *search) fastest(q query) ([]int32, float64, bool) {
+func (s *search) fastest(q query) ([]int32, routing.Weight, bool) {
 	if q.from == q.to {
 		return nil, 0, false
 	}
@@ -86,14 +87,14 @@ func (s *search) fastest(q query) ([]int32, float64, bool) {
 }
 
 // reach notes that road r can be entered at a time from parent.
-func (s *search) reach(q query, parent, r int32, at float64) {
-	at += s.seconds[r]
+func (s *search) reach(q query, parent, r int32, at routing.Weight) {
+	at = routing.Add(at, s.millis[r])
 	// Back at the beginning, the way has only gone round a block.
 	if at >= q.budget || s.g.top.To[r] == q.from || slices.Contains(q.avoid, r) {
 		return
 	}
 	if s.stamp[r] != s.query {
-		s.stamp[r], s.done[r], s.settled[r] = s.query, math.Inf(1), false
+		s.stamp[r], s.done[r], s.settled[r] = s.query, routing.Infinity, false
 	}
 	if at < s.done[r] || (at == s.done[r] && !s.settled[r] && parent < s.parent[r]) {
 		s.done[r], s.parent[r] = at, parent

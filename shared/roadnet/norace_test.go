@@ -1,5 +1,0 @@
-//go:build !race
-
-package roadnet_test
-
-const raceEnabled = false
