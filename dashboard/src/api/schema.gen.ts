@@ -923,7 +923,7 @@ export interface components {
              * @description The newest time at which it was judged.
              */
             updated_ts: string;
-            /** @description Congestion score measured at the worst moment. */
+            /** @description How much slower than free the traffic was at the worst moment; the occupancy where no speed is measured. */
             observed: number;
             /** @description What had been forecast for it. */
             expected: number;
