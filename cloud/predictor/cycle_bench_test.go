@@ -133,6 +133,7 @@ func (t *town) FirstSince(_ context.Context, from time.Time) (time.Time, error) 
 func (t *town) Roads(context.Context, store.RoadFilter, store.Page) ([]traffic.Road, store.Cursor, error) {
 	return nil, "", nil
 }
+
 func (t *town) LastCycle(context.Context, string) (time.Time, error)       { return time.Time{}, nil }
 func (t *town) PutPredictions(context.Context, []traffic.Prediction) error { return nil }
 func (t *town) Skills(context.Context) ([]traffic.Skill, error)            { return nil, nil }

@@ -16,6 +16,9 @@ const (
 	slowest = 20
 	// noiseMemory is the share of the old error in its running mean.
 	noiseMemory = 0.95
+	// nearby is how many steps older a forecast's target may be: a road that reports every
+	// ten minutes has none for every second step.
+	nearby = 2
 )
 
 // levels measure how much slower than free each road is, which is what incidents are
@@ -36,7 +39,7 @@ type aheadRow struct {
 	speeds []float32
 }
 
-func newLevels(steps int) *levels { return &levels{ahead: make([]aheadRow, steps+1)} }
+func newLevels(steps int) *levels { return &levels{ahead: make([]aheadRow, steps+1+nearby)} }
 
 // measure takes in a slot and returns the level of each road, NaN where there is none.
 func (l *levels) measure(s *slot, roads int) []float32 {
@@ -85,14 +88,25 @@ func (l *levels) keep(step int64, roads int, speed func(road int) (float64, bool
 	}
 }
 
+// foretold is the speed that was forecast for a step, or for one of those just before it.
+func (l *levels) foretold(step int64, road int) (float32, bool) {
+	for s := step; s >= max(0, step-nearby); s-- {
+		r := &l.ahead[s%int64(len(l.ahead))]
+		if r.step == s && road < len(r.speeds) && !series.Missing(r.speeds[road]) {
+			return r.speeds[road], true
+		}
+	}
+	return 0, false
+}
+
 // expected is the level that was forecast for a step, with what its usual error makes of
 // it. It is false when no speed was forecast.
 func (l *levels) expected(step int64, road int) (evaluate.Forecast, bool) {
-	r := &l.ahead[step%int64(len(l.ahead))]
-	if r.step != step || road >= len(r.speeds) || series.Missing(r.speeds[road]) || l.free[road] == 0 {
+	speed, ok := l.foretold(step, road)
+	if !ok || l.free[road] == 0 {
 		return evaluate.Forecast{}, false
 	}
-	mean := l.of(int32(road), r.speeds[road])
+	mean := l.of(int32(road), speed)
 	width := l.noise[road] * float32(math.Log(5)) // see evaluate.Board.HalfWidth
 	if !series.Missing(l.now[road]) {
 		off := min(0.3, float32(math.Abs(float64(l.now[road]-mean))))

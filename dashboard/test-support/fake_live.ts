@@ -31,6 +31,7 @@ export class FakeLive {
         roads: this.readings(() => true),
         predictions: this.outlooks(),
         reroutes: this.traffic.reroutes(this.now),
+        alerts: [],
       },
     });
   }

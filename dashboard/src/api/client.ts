@@ -6,7 +6,7 @@ import { Failure } from './failure';
 import { readJSON, send, type Fetch } from './http';
 import type { SessionKeeper } from './session';
 import type { components, paths } from './schema.gen';
-import type { Bucket, Prediction, Reroute, RoadCollection, User } from './types';
+import type { Bucket, Prediction, Reroute, RoadCollection, Skill, User } from './types';
 
 type Query = Readonly<Record<string, string | number>>;
 
@@ -54,6 +54,12 @@ export class Api {
   async reroutes(): Promise<Reroute[]> {
     const path = '/api/reroutes/recommended';
     const list = await this.get<components['schemas']['RerouteList']>(path, { limit: PAGE });
+    return list.data;
+  }
+
+  /** How well each model has forecast lately, for all roads together. */
+  async skill(): Promise<Skill[]> {
+    const list = await this.get<components['schemas']['SkillList']>('/api/predictions/skill', { group: 'all' });
     return list.data;
   }
 

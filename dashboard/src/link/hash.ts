@@ -4,7 +4,7 @@
  * also arrives there (`#code=…`), because a hash is never sent to a server's log.
  */
 
-export const TABS = ['roads', 'advice'] as const;
+export const TABS = ['roads', 'advice', 'alerts', 'skill'] as const;
 export type Tab = (typeof TABS)[number];
 
 /** A map position: zoom level and WGS 84 degrees. */

@@ -7,9 +7,9 @@ import { decodeLive } from './decode';
 const messages: LiveMessage[] = [
   {
     type: 'snapshot', seq: 5,
-    data: { watermark: iso(T0), roads: [reading('a', T0)], predictions: [prediction('a', T0, 30)], reroutes: [reroute('a')] },
+    data: { watermark: iso(T0), roads: [reading('a', T0)], predictions: [prediction('a', T0, 30)], reroutes: [reroute('a')], alerts: [] },
   },
-  { type: 'snapshot', seq: 0, data: { watermark: null, roads: [], predictions: [], reroutes: [] } },
+  { type: 'snapshot', seq: 0, data: { watermark: null, roads: [], predictions: [], reroutes: [], alerts: [] } },
   { type: 'traffic_update', seq: 6, data: [reading('a', T0), reading('b', T0, { speed_kmh: null, congestion_score: null })] },
   { type: 'predictions', seq: 7, data: [prediction('a', T0, 30)] },
   { type: 'reroutes', seq: 8, data: [reroute('a', { path: [] })] },
@@ -22,7 +22,7 @@ describe('decodeLive', () => {
   });
 
   test('passes over types of a newer server', () => {
-    expect(decodeLive('{"type":"alert","seq":1,"data":{}}')).toEqual({ kind: 'unknown', type: 'alert' });
+    expect(decodeLive('{"type":"news","seq":1,"data":{}}')).toEqual({ kind: 'unknown', type: 'news' });
   });
 
   test.each([

@@ -4,7 +4,7 @@
  * broken one says why. Single bad items of a list are left out and counted, so that
  * one of them does not hide a city.
  */
-import type { LiveMessage, Prediction, Reading, Reroute } from '../api/types';
+import type { Alert, LiveMessage, Prediction, Reading, Reroute } from '../api/types';
 
 export type Decoded =
   | { readonly kind: 'message'; readonly message: LiveMessage; readonly dropped: number }
@@ -28,7 +28,7 @@ export function decodeLive(text: string): Decoded {
   return decodeData(type, seq, data);
 }
 
-const TYPES = ['snapshot', 'traffic_update', 'predictions', 'reroutes', 'heartbeat'] as const;
+const TYPES = ['snapshot', 'traffic_update', 'predictions', 'reroutes', 'alert', 'heartbeat'] as const;
 type Type = (typeof TYPES)[number];
 
 function isKnown(type: string): type is Type {
@@ -47,6 +47,8 @@ function decodeData(type: Type, seq: number, data: unknown): Decoded {
       return decodeList(data, isPrediction, (list) => ({ type, seq, data: list }));
     case 'reroutes':
       return decodeList(data, isReroute, (list) => ({ type, seq, data: list }));
+    case 'alert':
+      return decodeList(data, isAlert, (list) => ({ type, seq, data: list }));
   }
 }
 
@@ -63,6 +65,7 @@ function decodeList<T>(
 function decodeSnapshot(seq: number, data: unknown): Decoded {
   if (!isObject(data)) return broken('snapshot without data');
   const { watermark, roads, predictions, reroutes } = data;
+  const alerts: unknown[] = Array.isArray(data['alerts']) ? data['alerts'] : [];
   if (!Array.isArray(roads) || !Array.isArray(predictions) || !Array.isArray(reroutes)) {
     return broken('snapshot without its lists');
   }
@@ -71,9 +74,10 @@ function decodeSnapshot(seq: number, data: unknown): Decoded {
     roads: roads.filter(isReading),
     predictions: predictions.filter(isPrediction),
     reroutes: reroutes.filter(isReroute),
+    alerts: alerts.filter(isAlert),
   };
-  const offered = roads.length + predictions.length + reroutes.length;
-  const dropped = offered - kept.roads.length - kept.predictions.length - kept.reroutes.length;
+  const offered = roads.length + predictions.length + reroutes.length + alerts.length;
+  const dropped = offered - kept.roads.length - kept.predictions.length - kept.reroutes.length - kept.alerts.length;
   return { kind: 'message', message: { type: 'snapshot', seq, data: kept }, dropped };
 }
 
@@ -82,6 +86,19 @@ function decodeHeartbeat(seq: number, data: unknown): Decoded {
   const watermark = isTime(data['watermark']) ? data['watermark'] : null;
   const kept = { ts: data['ts'], watermark, degraded: data['degraded'] === true };
   return { kind: 'message', message: { type: 'heartbeat', seq, data: kept }, dropped: 0 };
+}
+
+function isAlert(item: unknown): item is Alert {
+  return (
+    isObject(item) &&
+    isID(item['id']) &&
+    isID(item['road_id']) &&
+    isTime(item['start_ts']) &&
+    Array.isArray(item['roads']) &&
+    typeof item['severity'] === 'string' &&
+    typeof item['detail'] === 'string' &&
+    typeof item['road_label'] === 'string'
+  );
 }
 
 function isReading(item: unknown): item is Reading {

@@ -147,7 +147,7 @@ describe('LiveFeed', () => {
     await live();
     last().say('{');
     last().say({ type: 'traffic_update', seq: 42, data: [{}] });
-    last().say({ type: 'alert', seq: 43, data: {} });
+    last().say({ type: 'news', seq: 43, data: {} });
     expect(broken).toEqual(['not JSON', '1 items of traffic_update left out']);
     expect(got.map((m) => m.seq)).toEqual([41, 42]);
     expect(feed.status.get().state).toBe('live');

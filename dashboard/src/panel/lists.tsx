@@ -3,15 +3,20 @@ import { useCell } from '../room/hooks';
 import type { Room } from '../room/room';
 import { t } from '../text/text';
 import { AdviceList } from './advice_list';
+import { AlertsList } from './alerts_list';
 import { RoadsList } from './roads_list';
+import { SkillTable } from './skill_table';
 
-/** The side column: the roads as a table, and the advice, as tabs. */
+/** The side column, as tabs: the roads as a table, the advice, the alerts, and how good the forecasts are. */
 export function Lists({ room }: { room: Room }) {
   const { tab } = useCell(room.view.link);
   const advice = useCell(room.city.advice);
+  const alerts = useCell(room.city.alerts);
   const titles: Record<Tab, string> = {
     roads: t('tab.roads'),
     advice: advice?.length ? t('tab.adviceCount', { count: advice.length }) : t('tab.advice'),
+    alerts: alerts?.length ? t('tab.alertsCount', { count: alerts.length }) : t('tab.alerts'),
+    skill: t('tab.skill'),
   };
   const select = (next: Tab): void => {
     room.view.go({ tab: next });
@@ -40,7 +45,10 @@ export function Lists({ room }: { room: Room }) {
         ))}
       </div>
       <div class="lists-panel" id="lists-panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        {tab === 'roads' ? <RoadsList room={room} /> : <AdviceList room={room} />}
+        {tab === 'roads' && <RoadsList room={room} />}
+        {tab === 'advice' && <AdviceList room={room} />}
+        {tab === 'alerts' && <AlertsList room={room} />}
+        {tab === 'skill' && <SkillTable room={room} />}
       </div>
     </aside>
   );

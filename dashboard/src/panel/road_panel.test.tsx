@@ -24,7 +24,7 @@ beforeEach(() => {
   const fields = { speed_kmh: 24.4, speed_estimated: true, congestion_score: 0.62, quality: ['late' as const] };
   room.city.receive({
     type: 'snapshot', seq: 1,
-    data: { watermark: iso(T0 + 3 * MINUTE), roads: [reading('A', T0, fields)], predictions: [], reroutes: [] },
+    data: { watermark: iso(T0 + 3 * MINUTE), roads: [reading('A', T0, fields)], predictions: [], reroutes: [], alerts: [] },
   });
 });
 

@@ -24,7 +24,7 @@ beforeEach(() => {
         reading('BAD', T0 - 7000, { congestion_score: 0.5, speed_kmh: null }),
       ],
       predictions: [prediction('R7', T0, 30, { congestion_score: 0.6 })],
-      reroutes: [],
+      reroutes: [], alerts: [],
     },
   });
   root = show(<RoadsList room={room} />);

@@ -58,7 +58,7 @@ async function started(): Promise<void> {
 }
 
 function snapshot(): void {
-  const data = { watermark: iso(T0), roads: [reading('A', T0)], predictions: [], reroutes: [] };
+  const data = { watermark: iso(T0), roads: [reading('A', T0)], predictions: [], reroutes: [], alerts: [] };
   sockets[sockets.length - 1]?.onmessage?.({ data: JSON.stringify({ type: 'snapshot', seq: 1, data }) });
 }
 

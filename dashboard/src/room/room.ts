@@ -5,6 +5,7 @@
 import { Api } from '../api/client';
 import type { Fetch } from '../api/http';
 import type { SessionKeeper } from '../api/session';
+import type { Skill } from '../api/types';
 import type { Cell } from '../cell/cell';
 import { LiveFeed } from '../live/feed';
 import { City, OUTLOOK_MIN } from '../state/city';
@@ -74,6 +75,11 @@ export class Room {
     this.watch.stop();
     this.city.stop();
     this.view.stop();
+  }
+
+  /** How well the models do, newest figures. */
+  skill(): Promise<Skill[]> {
+    return this.api.skill();
   }
 
   /** A refused handshake tells a browser nothing; a plain request finds out why. */

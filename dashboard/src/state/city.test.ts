@@ -19,7 +19,7 @@ function snapshot(city: City): void {
       watermark: iso(T0),
       roads: [reading('a', T0)],
       predictions: [prediction('a', T0, 30), prediction('a', T0, 5)],
-      reroutes: [reroute('a')],
+      reroutes: [reroute('a')], alerts: [],
     },
   });
 }

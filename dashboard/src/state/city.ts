@@ -4,7 +4,7 @@
  */
 import type { Api } from '../api/client';
 import { asFailure, type Failure } from '../api/failure';
-import type { LiveMessage, Prediction, Reroute } from '../api/types';
+import type { Alert, LiveMessage, Prediction, Reroute } from '../api/types';
 import { Cell } from '../cell/cell';
 import { wallTimer, type Timer } from '../timer/timer';
 import { networkOf, type Network } from './network';
@@ -27,6 +27,8 @@ export class City {
   readonly roads: RoadStates;
   /** All advice in force, newest first; null until it is known. */
   readonly advice = new Cell<readonly Reroute[] | null>(null);
+  /** All alerts that go on, newest first; null until they are known. */
+  readonly alerts = new Cell<readonly Alert[] | null>(null);
   /** Counts the messages with forecasts; a view that shows one asks again. */
   readonly forecastRound = new Cell(0);
   /** The server's clock minus ours, in ms. */
@@ -71,6 +73,7 @@ export class City {
         this.outlooks.clear();
         this.forecast(message.data.predictions);
         this.advice.set(message.data.reroutes);
+        this.alerts.set(message.data.alerts);
         this.heardOf(message.data.roads);
         break;
       case 'traffic_update':
@@ -82,6 +85,9 @@ export class City {
         break;
       case 'reroutes':
         this.advice.set(message.data);
+        break;
+      case 'alert':
+        this.alerts.set(message.data);
         break;
       case 'heartbeat':
         this.beat(message.data);
