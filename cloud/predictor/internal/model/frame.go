@@ -247,6 +247,13 @@ func (f *frame) base(road, ahead int) float32 {
 	return f.rows[0][road] + min(max(f.slope[road]*float32(ahead), -steepest), steepest)
 }
 
+// moving is true for a road on a line that is not level. No sensor measures such a line,
+// so it is followed as it is. A level one can be a quiet street: that is left to the
+// model.
+func (f *frame) moving(road int) bool {
+	return f.slope[road] > straightWidth || f.slope[road] < -straightWidth
+}
+
 // tell writes the time: two harmonics of the day, the day of the week, and whether it
 // is a weekend or a holiday.
 func (f *frame) tell(c *series.Calendar, t time.Time) {

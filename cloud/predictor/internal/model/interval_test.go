@@ -33,9 +33,10 @@ func TestBands(t *testing.T) {
 		if low <= o.error && o.error <= high {
 			in++
 		}
-		if o.move == 0 {
+		switch o.move {
+		case 0:
 			near, nears = near+float64(high-low), nears+1
-		} else if o.move == 9 {
+		case 9:
 			far, fars = far+float64(high-low), fars+1
 		}
 	}

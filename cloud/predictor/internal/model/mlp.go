@@ -72,7 +72,11 @@ func (m *mlp) some(f *frame, roads []int32, out *Batch) {
 		for i, r := range some {
 			center, width := m.In.Scale.Center[r], m.In.Scale.Width[r]
 			for h, ahead := range m.In.Head.Horizons {
-				v := center + width*(f.base(int(r), ahead)+changes[i*shape.Outputs+h])
+				v := f.base(int(r), ahead)
+				if !f.moving(int(r)) {
+					v += changes[i*shape.Outputs+h]
+				}
+				v = center + width*v
 				out.set(int(r), h, Value{v, v, v}, &m.In.Head.Quantity)
 			}
 		}

@@ -119,9 +119,10 @@ func (n *normal) add(frames []trainingFrame, workers int) {
 	wg.Wait()
 }
 
-// example writes the inputs and targets of a road; false when one is missing.
+// example writes the inputs and targets of a road; false when one is missing or was
+// filled in.
 func (f *trainingFrame) example(x, y []float64, row []float32, road int) bool {
-	if f.age[road] >= patience {
+	if f.age[road] >= patience || f.moving(road) {
 		return false
 	}
 	for h, t := range f.targets {
@@ -274,7 +275,11 @@ func (m *profileAR) some(f *frame, from, to int, out *Batch) {
 			}
 		}
 		for h, ahead := range m.In.Head.Horizons {
-			v := m.In.Scale.Center[r] + m.In.Scale.Width[r]*(f.base(r, ahead)+change[h])
+			v := f.base(r, ahead)
+			if !f.moving(r) {
+				v += change[h]
+			}
+			v = m.In.Scale.Center[r] + m.In.Scale.Width[r]*v
 			out.set(r, h, Value{v, v, v}, &m.In.Head.Quantity)
 		}
 	}
