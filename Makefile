@@ -104,7 +104,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
 ## ---- measure ----
 
 .PHONY: bench
-bench: bench-pipeline bench-edge bench-ingest bench-api bench-parts ## Run every benchmark
+bench: bench-pipeline bench-edge bench-ingest bench-predict bench-route bench-api bench-parts ## Run every benchmark
 
 .PHONY: bench-pipeline
 bench-pipeline: dashboard ## Replay the real files through the whole path, beside plain SQLite

@@ -2,6 +2,7 @@ package payload
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,9 +43,18 @@ func OfReading(r *traffic.Reading) Reading {
 	return Reading{
 		At: r.At.UTC(), Sensor: string(r.Sensor), Road: string(r.Road),
 		Speed: r.Speed, Flow: r.Flow, Occupancy: r.Occupancy,
-		Score: r.Score, ScoreV1: scoreV1(r.Speed, r.Occupancy, r.Flow),
+		Score: thousandths(r.Score), ScoreV1: scoreV1(r.Speed, r.Occupancy, r.Flow),
 		Quality: quality(r.Quality), Edge: orNull(string(r.Edge)),
 	}
+}
+
+// thousandths rounds a score. Collectors keep it in steps of 1/1024; a score of three
+// decimals comes back as it was.
+func thousandths(v traffic.Value) traffic.Value {
+	if x, ok := v.Get(); ok {
+		return traffic.Some(math.Round(x*1000) / 1000)
+	}
+	return v
 }
 
 func scoreV1(speed, occupancy, flow traffic.Value) traffic.Value {

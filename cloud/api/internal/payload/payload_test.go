@@ -73,3 +73,17 @@ func TestScoreV1IsThePredictors(t *testing.T) {
 		}
 	})
 }
+
+// A score of three decimals survives being kept in steps of 1/1024.
+func TestScoresOfThreeDecimalsComeBack(t *testing.T) {
+	for n := range 1001 {
+		want := float64(n) / 1000
+		kept := math.Round(want*1024) / 1024
+		if got := payload.OfReading(&traffic.Reading{Score: traffic.Some(kept)}).Score; got != traffic.Some(want) {
+			t.Fatalf("%v came back as %v", want, got)
+		}
+	}
+	if got := payload.OfReading(&traffic.Reading{}).Score; got.Known() {
+		t.Errorf("no score became %v", got)
+	}
+}
