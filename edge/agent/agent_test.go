@@ -286,7 +286,7 @@ func TestStopsInOrder(t *testing.T) {
 
 func TestFullBufferSendsSensorsAway(t *testing.T) {
 	cfg := testConfig(t.TempDir())
-	cfg.Buffer.SegmentBytes, cfg.Buffer.MaxBytes, cfg.Buffer.WhenFull = 64<<10, 2<<20+320<<10, "refuse"
+	cfg.Buffer.SegmentBytes, cfg.Buffer.MaxBytes, cfg.Buffer.WhenFull = 64<<10, 4<<20+320<<10, "refuse"
 	a := start(t, cfg)
 	sensor := farend.Dial(t, a.Addr(), "sensor")
 	refused := false

@@ -54,7 +54,7 @@ function Ready({ forecast, watermark }: { forecast: Forecast; watermark: number 
           ))}
         </tbody>
       </table>
-      <p class="hint">{t('forecast.made', { model: forecast.model, time: clock.short(forecast.at) })}</p>
+      <p class="hint">{t('forecast.made', { model: forecast.models.join(', '), time: clock.short(forecast.at) })}</p>
       {lag > OLD_MS && <p class="hint hint-warn">{t('forecast.old', { age: format.duration(lag) })}</p>}
     </>
   );

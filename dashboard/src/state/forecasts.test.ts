@@ -2,13 +2,15 @@ import { expect, test } from 'vitest';
 import { MINUTE, prediction, reading, T0 } from '../../test-support/samples';
 import { latestForecast, trend } from './forecasts';
 
-test('the forecast in force is the newest of one model, by horizon', () => {
+test('the forecast in force is the newest, one row for each horizon, whichever models spoke', () => {
   const forecast = latestForecast([
-    prediction('a', T0, 30), prediction('a', T0, 5), prediction('a', T0, 5, { model_version: 'profile' }),
-    prediction('a', T0 - 5 * MINUTE, 5),
+    prediction('a', T0, 30),
+    prediction('a', T0, 5, { model_version: 'persistence', confidence: 0.9 }),
+    prediction('a', T0, 5, { model_version: 'profile', confidence: 0.4 }),
+    prediction('a', T0 - 5 * MINUTE, 60),
   ]);
-  expect(forecast?.points.map((p) => p.horizon_min)).toEqual([5, 30]);
-  expect(forecast).toMatchObject({ at: T0, model: 'ewma-lr-v2', scoreVersion: 'v1' });
+  expect(forecast?.points.map((p) => [p.horizon_min, p.model_version])).toEqual([[5, 'persistence'], [30, 'ewma-lr-v2']]);
+  expect(forecast).toMatchObject({ at: T0, models: ['persistence', 'ewma-lr-v2'], scoreVersion: 'v1' });
   expect(latestForecast([])).toBeNull();
 });
 

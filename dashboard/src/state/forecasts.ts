@@ -4,28 +4,32 @@
  */
 import type { Prediction, Reading } from '../api/types';
 
-/** One model's forecast for one road, made at one moment, by rising horizon. */
+/** The forecast for one road made at one moment, by rising horizon. */
 export interface Forecast {
   /** When it was made, in event time, ms since 1970. */
   readonly at: number;
-  readonly model: string;
+  /** The models that spoke, each once: at each horizon the one that does best there. */
+  readonly models: readonly string[];
   readonly scoreVersion: Prediction['score_version'];
   readonly points: readonly Prediction[];
 }
 
 /**
- * The forecast in force from a list that is newest first. Older rows are other
- * forecasts; rows of another model at the same moment are left to a comparison.
+ * The forecast in force from a list that is newest first: one row for each horizon.
+ * Older rows are other forecasts; of two models at the same moment the surer one counts.
  */
 export function latestForecast(predictions: readonly Prediction[]): Forecast | null {
   const first = predictions[0];
   if (!first) return null;
-  const points = predictions
-    .filter((p) => p.ts === first.ts && p.model_version === first.model_version)
-    .sort((a, b) => a.horizon_min - b.horizon_min);
+  const byHorizon = new Map<number, Prediction>();
+  for (const p of predictions.filter((p) => p.ts === first.ts)) {
+    const other = byHorizon.get(p.horizon_min);
+    if (!other || p.confidence > other.confidence) byHorizon.set(p.horizon_min, p);
+  }
+  const points = [...byHorizon.values()].sort((a, b) => a.horizon_min - b.horizon_min);
   return {
     at: Date.parse(first.ts),
-    model: first.model_version,
+    models: [...new Set(points.map((p) => p.model_version))],
     scoreVersion: first.score_version,
     points,
   };

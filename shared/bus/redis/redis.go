@@ -165,6 +165,9 @@ func (b *Bus) Subscribe(ctx context.Context, topics ...bus.Topic) (<-chan bus.Ev
 	if err := fanout.CheckTopics(topics); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
 	b.link.want(topics)
 	out, err := b.hub.Subscribe(ctx, topics, func() { b.link.release(topics) })
 	if err != nil {

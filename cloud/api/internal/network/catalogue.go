@@ -96,6 +96,9 @@ func (c *Catalogue) Refresh(ctx context.Context) (*Roads, error) {
 	if roads := c.current.Load(); roads != nil && !c.due() {
 		return roads, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err // nobody waits for it
+	}
 	result := c.flight.DoChan("roads", func() (any, error) {
 		if !c.begin() {
 			return nil, errClosed

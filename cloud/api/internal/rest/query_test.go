@@ -58,7 +58,7 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{"stream", "horizons=soon", "horizons", "soon", "whole minutes"},
 		{"stream", "roads=a,,b", "roads", "", "1 to 128 bytes"},
 		{"stream", "seq=-1", "seq", "-1", "the seq of a message"},
-		{"stream", "since=3", "parameter", "since", "token, bbox, roads, channels, horizons, seq"},
+		{"stream", "since=3", "parameter", "since", "token, ticket, bbox, roads, channels, horizons, seq"},
 	} {
 		err := readers[c.reader](request(c.query))
 		var p *problem.Error
