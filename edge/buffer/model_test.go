@@ -212,10 +212,10 @@ func snapshot(to, from string) error {
 }
 
 // TestModel runs random operations, with clean and hard restarts, against the model. Every
-// step syncs a disk, so it makes 8 runs unless -rapid.checks says otherwise.
+// step syncs a disk, so it makes 5 runs unless -rapid.checks says otherwise.
 func TestModel(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		if err := f.Value.Set("8"); err != nil {
+		if err := f.Value.Set("5"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -68,7 +68,7 @@ func TestCommitsGoOnWhileTheJournalIsSettled(t *testing.T) {
 	}
 	rest := make(chan result, 1)
 	go func() {
-		n, err := fillJournal(ctx, b, "c", 2*journalHalf)
+		n, err := fillJournal(ctx, b, "c", journalHalf)
 		rest <- result{n, err}
 	}()
 	checkHeld(t, open(t, image), first+second)
@@ -98,7 +98,7 @@ func (c *commit) encode1() []byte {
 // A journal of version 1, which was one half, counted rounds from 0 and did not say what is
 // done, loses nothing.
 func TestJournalOfVersion1(t *testing.T) {
-	for _, round := range []uint64{0, 1, 2} {
+	for _, round := range []uint64{0, 1} {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
 			cfg := testConfig(t.TempDir())
 			file := make([]byte, journalHalf)
@@ -125,7 +125,7 @@ func TestJournalOfVersion1(t *testing.T) {
 			}
 			b := open(t, cfg)
 			checkHeld(t, b, 20)
-			if _, err := fillJournal(t.Context(), b, "new", 3*journalHalf); err != nil {
+			if _, err := fillJournal(t.Context(), b, "new", journalHalf+1); err != nil {
 				t.Fatal(err)
 			}
 			if info, err := os.Stat(filepath.Join(cfg.Dir, journalName)); err != nil || info.Size() != journalBytes {
