@@ -111,7 +111,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, who auth.Identity, s
 	conn, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		h.leave(c)
-		return nil // the upgrader has answered
+		return nil //nolint:nilerr // the upgrader has answered
 	}
 	c.conn, c.out = conn, socket{conn}
 	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
