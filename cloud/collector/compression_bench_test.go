@@ -7,12 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/2zrhun/city-flow/shared/realdata"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,9 +25,6 @@ import (
 	"github.com/2zrhun/city-flow/shared/store/timescale"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
-
-// losAngeles is five days of 207 loops, a reading of the speed every five minutes.
-const losAngeles = "../../../shared/data/los-loop-metr-la-week1/los_speed_day1-5.csv.gz"
 
 // BenchmarkCompression collects real readings, lets the store compress them, and compares
 // what the table takes before and after, indexes included.
@@ -86,13 +84,10 @@ func collect(b *testing.B, st collector.Store, readings []traffic.Reading, size 
 	}
 }
 
-// realReadings skips the benchmark where the data is not.
+// realReadings are five days of 207 loops, a reading of the speed every five minutes.
 func realReadings(b *testing.B) []traffic.Reading {
 	b.Helper()
-	f, err := os.Open(losAngeles)
-	if errors.Is(err, fs.ErrNotExist) {
-		b.Skipf("no real data: %v", err)
-	}
+	f, err := os.Open(realdata.Path(b, "los-loop-metr-la-week1", "los_speed_day1-5.csv.gz"))
 	if err != nil {
 		b.Fatal(err)
 	}

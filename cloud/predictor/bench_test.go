@@ -5,10 +5,11 @@ import (
 	"context"
 	"encoding/csv"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/2zrhun/city-flow/shared/realdata"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -20,10 +21,9 @@ import (
 // data is absent.
 func realRows(tb testing.TB, name string) [][]string {
 	tb.Helper()
-	path := filepath.Join("..", "..", "..", "shared", "data", name)
-	f, err := os.Open(path)
+	f, err := os.Open(realdata.Path(tb, name))
 	if err != nil {
-		tb.Skipf("real data is not here: %v", err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
 	z, err := gzip.NewReader(f)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/store"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -39,10 +40,10 @@ func minnesota() []loop {
 // one road alone, cycles day by day, training every few days. An alert that begins inside
 // a labelled window counts as found; the delay is from the begin of the window to its start.
 func BenchmarkIncidents(b *testing.B) {
-	dir := filepath.Join("..", "..", "..", "shared", "data", "mndot-nab")
+	dir := realdata.Path(b, "mndot-nab")
 	text, err := os.ReadFile(filepath.Join(dir, "anomaly_labels.json"))
 	if err != nil {
-		b.Skipf("real data is not here: %v", err)
+		b.Fatal(err)
 	}
 	var labels struct {
 		Windows map[string][][2]string

@@ -1,12 +1,11 @@
 package rerouter
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/roadnet"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -14,19 +13,7 @@ import (
 // parisRoads are the real arcs, beside the repository.
 func parisRoads(t testing.TB) []traffic.Road {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			break
-		}
-	}
-	file := filepath.Join(dir, "..", "shared", "data", "paris-referentiel", "referentiel-comptages-routiers.geojson.gz")
-	if _, err := os.Stat(file); err != nil {
-		t.Skipf("the Paris reference is not beside the repository: %v", err)
-	}
+	file := realdata.Path(t, "paris-referentiel", "referentiel-comptages-routiers.geojson.gz")
 	n, _, err := roadnet.Import(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)

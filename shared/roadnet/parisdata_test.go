@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/roadnet"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -18,23 +19,7 @@ func parisFile(t testing.TB, name string) string { return dataFile(t, "paris-ref
 // dataFile finds a file of the data sets that lie beside the repository.
 func dataFile(t testing.TB, folder, name string) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.work above the test: run it inside the repository")
-		}
-	}
-	path := filepath.Join(dir, "..", "shared", "data", folder, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the data sets are not beside the repository: %v", err)
-	}
-	return path
+	return realdata.Path(t, folder, name)
 }
 
 const (

@@ -5,11 +5,11 @@ import (
 	"encoding/csv"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/score"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
@@ -18,23 +18,9 @@ import (
 // the data is absent.
 func dataFile(tb testing.TB, name string) *csv.Reader {
 	tb.Helper()
-	dir, err := os.Getwd()
+	f, err := os.Open(realdata.Path(tb, name))
 	if err != nil {
 		tb.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			tb.Fatal("no go.work above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(dir, "..", "shared", "data", name)
-	f, err := os.Open(path)
-	if err != nil {
-		tb.Skipf("real data is not here: %v", err)
 	}
 	tb.Cleanup(func() { _ = f.Close() })
 	z, err := gzip.NewReader(f)

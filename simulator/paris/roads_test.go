@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/2zrhun/city-flow/simulator/internal/realdata"
+	"github.com/2zrhun/city-flow/shared/realdata"
 )
 
 const reference = `{"type":"FeatureCollection","features":[

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/traffic"
-	"github.com/2zrhun/city-flow/simulator/internal/realdata"
 	"github.com/2zrhun/city-flow/simulator/wallclock"
 )
 

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/traffic"
-	"github.com/2zrhun/city-flow/simulator/internal/realdata"
 )
 
 // cells reads a whole CSV file, independently of the code under test.

@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/roadnet"
 	"github.com/2zrhun/city-flow/shared/roadnet/match"
 	"github.com/2zrhun/city-flow/shared/roadnet/synth"
@@ -143,22 +142,9 @@ func TestNoisySensorsOfACity(t *testing.T) {
 	}
 }
 
-// dataFile finds a data set beside the repository.
-func dataFile(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "..", "..", "shared", "data", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the data sets are not beside the repository: %v", err)
-	}
-	return path
-}
-
 func load(t *testing.T, name string) *roadnet.Network {
 	t.Helper()
-	n, _, err := roadnet.Import(t.Context(), dataFile(t, name))
+	n, _, err := roadnet.Import(t.Context(), realdata.Path(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,11 @@ package tile_test
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/2zrhun/city-flow/shared/realdata"
 
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/encoding/mvt"
@@ -133,11 +133,7 @@ func TestMakeRefusesWhatIsNoTile(t *testing.T) {
 }
 
 func BenchmarkMakeParis(b *testing.B) {
-	path := filepath.Join("..", "..", "..", "..", "shared", "data", "paris-road-graph", "streets.csv.gz")
-	if _, err := os.Stat(path); err != nil {
-		b.Skip(err)
-	}
-	n, _, err := roadnet.Import(b.Context(), path)
+	n, _, err := roadnet.Import(b.Context(), realdata.Path(b, "paris-road-graph", "streets.csv.gz"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -8,12 +8,13 @@ import (
 	"math"
 	"testing"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/roadnet"
 	"github.com/2zrhun/city-flow/shared/roadnet/works"
 )
 
 func TestWorksOfParis(t *testing.T) {
-	arcs, _, err := roadnet.Import(t.Context(), dataFile(t, "paris-referentiel/referentiel-comptages-routiers.labels-fr.csv.gz"))
+	arcs, _, err := roadnet.Import(t.Context(), realdata.Path(t, "paris-referentiel/referentiel-comptages-routiers.labels-fr.csv.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestWorksOfParis(t *testing.T) {
 		{"chantiers-a-paris.csv.gz", 5175, 5175, 0, 382, map[works.Kind]int{works.Narrowed: 2490}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			w, rep, err := works.Import(t.Context(), dataFile(t, "paris-roadworks/"+c.file))
+			w, rep, err := works.Import(t.Context(), realdata.Path(t, "paris-roadworks/"+c.file))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -185,15 +185,3 @@ func TestLocate(t *testing.T) {
 		t.Error(rep)
 	}
 }
-
-func dataFile(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "..", "..", "shared", "data", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the data sets are not beside the repository: %v", err)
-	}
-	return path
-}

@@ -7,36 +7,20 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/roadnet"
 	"github.com/2zrhun/city-flow/shared/routing"
 )
-
-// Folder is the data folder beside the repository. Without it, the test skips.
-func Folder(t testing.TB) string {
-	t.Helper()
-	dir := must(os.Getwd())
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			break
-		}
-	}
-	folder := filepath.Join(dir, "..", "shared", "data")
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("the data folder is not beside the repository: %v", err)
-	}
-	return folder
-}
 
 // Read returns the content of a file of the data folder, unpacked when its name ends
 // in .gz.
 func Read(t testing.TB, file string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(Folder(t), file))
+	b, err := os.ReadFile(realdata.Path(t, file))
 	if err == nil && strings.HasSuffix(file, ".gz") {
 		var z *gzip.Reader
 		if z, err = gzip.NewReader(bytes.NewReader(b)); err == nil {
@@ -164,7 +148,7 @@ func FromNetwork(n *roadnet.Network) *Case {
 
 func imported(t testing.TB, file string) *Case {
 	t.Helper()
-	n, _, err := roadnet.Import(t.Context(), filepath.Join(Folder(t), file))
+	n, _, err := roadnet.Import(t.Context(), realdata.Path(t, file))
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/2zrhun/city-flow/shared/realdata"
 	"github.com/2zrhun/city-flow/shared/routing"
 )
 
@@ -65,7 +66,7 @@ func ReadTNTP(t testing.TB, name string) *TNTP {
 
 func (n *TNTP) readVolume(t testing.TB, name, file string) {
 	t.Helper()
-	if _, err := os.Stat(existing(t, name, file)); err != nil {
+	if _, err := os.Stat(filepath.Join(realdata.Path(t), existing(t, name, file))); err != nil {
 		return
 	}
 	volume := make(map[[2]int]float64)
@@ -77,11 +78,11 @@ func (n *TNTP) readVolume(t testing.TB, name, file string) {
 	}
 }
 
-// existing is the path of a file, which may be packed.
+// existing is where a file is in the data folder; it may be packed.
 func existing(t testing.TB, name, file string) string {
 	t.Helper()
-	path := filepath.Join(Folder(t), "transport-networks", name, file)
-	if _, err := os.Stat(path); err != nil {
+	path := filepath.Join("transport-networks", name, file)
+	if _, err := os.Stat(filepath.Join(realdata.Path(t), path)); err != nil {
 		return path + ".gz"
 	}
 	return path
@@ -90,12 +91,8 @@ func existing(t testing.TB, name, file string) string {
 // table reads the fields of a file's lines, and what its head says.
 func (n *TNTP) table(t testing.TB, name, file string) [][]string {
 	t.Helper()
-	path, err := filepath.Rel(Folder(t), existing(t, name, file))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var rows [][]string
-	lines := bufio.NewScanner(bytes.NewReader(Read(t, path)))
+	lines := bufio.NewScanner(bytes.NewReader(Read(t, existing(t, name, file))))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if tag, value, ok := strings.Cut(line, ">"); ok {

@@ -3,22 +3,18 @@ package backtest
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/2zrhun/city-flow/cloud/predictor/internal/dataset"
 	"github.com/2zrhun/city-flow/cloud/predictor/internal/model"
+	"github.com/2zrhun/city-flow/shared/realdata"
 )
 
 // TestProtocol holds the errors of persistence against those of the design's table,
 // which were computed by other programs: that proves the protocol.
 func TestProtocol(t *testing.T) {
-	path := filepath.Join("..", "..", "..", "..", "..", "shared", "data", "los-loop-metr-la-week1", "los_speed_day1-5.csv.gz")
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no real data: ../shared/data beside the checkout is absent")
-	}
+	path := realdata.Path(t, "los-loop-metr-la-week1", "los_speed_day1-5.csv.gz")
 	s, err := dataset.Open(path, dataset.Options{Start: time.Date(2012, 3, 1, 0, 0, 0, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/2zrhun/city-flow/cloud/predictor/internal/series"
+	"github.com/2zrhun/city-flow/shared/realdata"
 )
 
 func write(t *testing.T, dir, name, content string) string {
@@ -128,14 +129,10 @@ func TestRefuses(t *testing.T) {
 
 // TestReal reads the real files, which are not part of the project.
 func TestReal(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "..", "..", "shared", "data")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("no real data: ../shared/data beside the checkout is absent")
-	}
 	for file, want := range map[string]struct{ roads, steps int }{
 		"paris-counts-raw/raw-labels-fr_arc191_sts-peres_2021-11_2022-12.csv.gz": {1, 9645},
 	} {
-		s, err := Open(filepath.Join(dir, file), Options{})
+		s, err := Open(realdata.Path(t, file), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

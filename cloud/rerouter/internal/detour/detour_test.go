@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/2zrhun/city-flow/shared/realdata"
 
 	"gonum.org/v1/gonum/graph/path"
 	"gonum.org/v1/gonum/graph/simple"
@@ -23,22 +23,7 @@ import (
 // paris reads the real network beside the repository.
 func paris(t testing.TB) *roadnet.Network {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.work above the test: run it inside the repository")
-		}
-	}
-	file := filepath.Join(dir, "..", "shared", "data", "paris-referentiel", "referentiel-comptages-routiers.labels-fr.csv.gz")
-	if _, err := os.Stat(file); err != nil {
-		t.Skipf("the Paris reference is not beside the repository: %v", err)
-	}
+	file := realdata.Path(t, "paris-referentiel", "referentiel-comptages-routiers.labels-fr.csv.gz")
 	n, _, err := roadnet.Import(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)
