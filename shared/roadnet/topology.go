@@ -3,6 +3,7 @@ package roadnet
 import (
 	"slices"
 
+	"github.com/2zrhun/city-flow/shared/routing"
 	"github.com/2zrhun/city-flow/shared/traffic"
 )
 
@@ -30,8 +31,8 @@ func NewTopology(roads []traffic.Road) *Topology {
 			t.From[i], t.To[i] = t.find(from), t.find(to)
 		}
 	}
-	t.outStart, t.out = group(t.From, len(t.Nodes))
-	t.inStart, t.in = group(t.To, len(t.Nodes))
+	t.outStart, t.out = routing.Group(t.From, len(t.Nodes))
+	t.inStart, t.in = routing.Group(t.To, len(t.Nodes))
 	return t
 }
 
@@ -52,28 +53,6 @@ func nodeIDs(roads []traffic.Road) []traffic.NodeID {
 func (t *Topology) find(id traffic.NodeID) int32 {
 	i, _ := slices.BinarySearch(t.Nodes, id)
 	return int32(i)
-}
-
-// group lists the roads by junction, in the order of their index.
-func group(nodeOf []int32, nodes int) (start, roads []int32) {
-	start = make([]int32, nodes+1)
-	for _, n := range nodeOf {
-		if n >= 0 {
-			start[n+1]++
-		}
-	}
-	for n := range nodes {
-		start[n+1] += start[n]
-	}
-	roads = make([]int32, start[nodes])
-	next := slices.Clone(start)
-	for r, n := range nodeOf {
-		if n >= 0 {
-			roads[next[n]] = int32(r)
-			next[n]++
-		}
-	}
-	return start, roads
 }
 
 // Out lists the roads that leave junction n. The caller changes nothing in it.
