@@ -258,7 +258,7 @@ func (b *Buffer) rotateIfDue(full bool) {
 	if !full && age < b.cfg.SegmentAge && age >= 0 || b.now().Before(c.settleRetry) {
 		return
 	}
-	err := b.finishSettling()
+	err := b.awaitSettling()
 	switch {
 	case err != nil:
 	case c.journal.mayTurn():

@@ -39,7 +39,7 @@ type settling struct {
 // while the uplink works a reading is written once. After an error everything still is in
 // the journal.
 func (b *Buffer) settle(closing bool) error {
-	b.lookAtSettlement()
+	b.finishSettling()
 	err := b.settleOnce(closing)
 	if err != nil && b.diskFull(err) {
 		err = b.settleOnce(closing)
@@ -47,26 +47,21 @@ func (b *Buffer) settle(closing bool) error {
 	return err
 }
 
+// settleOnce is settle without a second try. No settlement is under way.
 func (b *Buffer) settleOnce(closing bool) error {
-	c := &b.commit
-	if err := b.finishSettling(); err != nil {
-		return err
-	}
 	var last *segment
 	if closing {
-		last = c.head
+		last = b.commit.head
 	}
 	b.beginSettling(last)
-	return b.finishSettling()
+	return b.awaitSettling()
 }
 
 // makeRoom lets the journal go on in its other half, and what was written to this one be
 // settled meanwhile. It waits where the other half is not settled yet, and fails where
 // that cannot be done.
 func (b *Buffer) makeRoom() error {
-	if err := b.finishSettling(); err != nil {
-		b.cannotSettle(err)
-	}
+	b.finishSettling()
 	if b.commit.journal.mayTurn() {
 		b.beginSettling(nil)
 		return nil
@@ -123,25 +118,25 @@ func (b *Buffer) plan(jobs []settling, s *segment, last bool) []settling {
 	return append(jobs, j)
 }
 
-// finishSettling waits for the settlement under way, if there is one.
-func (b *Buffer) finishSettling() error {
+// awaitSettling waits for the settlement under way, if there is one.
+func (b *Buffer) awaitSettling() error {
 	if b.commit.settling == nil {
 		return nil
 	}
 	return b.settled(<-b.commit.settling.result)
 }
 
+// finishSettling is awaitSettling for who goes on in any case.
+func (b *Buffer) finishSettling() {
+	if err := b.awaitSettling(); err != nil {
+		b.cannotSettle(err)
+	}
+}
+
 // lookAtSettlement takes note of a settlement that has ended.
 func (b *Buffer) lookAtSettlement() {
-	if b.commit.settling == nil {
-		return
-	}
-	select {
-	case err := <-b.commit.settling.result:
-		if err := b.settled(err); err != nil {
-			b.cannotSettle(err)
-		}
-	default:
+	if st := b.commit.settling; st != nil && len(st.result) > 0 {
+		b.finishSettling()
 	}
 }
 
@@ -265,9 +260,7 @@ func (b *Buffer) splitUnsettled(s *segment) {
 
 // closeHead lets the next batch begin a new segment. What is unsettled stays so.
 func (b *Buffer) closeHead() {
-	if err := b.finishSettling(); err != nil {
-		b.cannotSettle(err)
-	}
+	b.finishSettling()
 	head := b.commit.head
 	if head == nil {
 		return
