@@ -1,9 +1,7 @@
 package dataset
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -82,11 +80,7 @@ func readAdjacency(path string, s *Set) (bool, error) {
 	defer closer.Close()
 	n := len(s.Grid.Roads)
 	g := series.Graph{}
-	for {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for rec, err := range lines(r) {
 		if err != nil {
 			return false, err
 		}
@@ -117,11 +111,7 @@ func readPlaces(path string, s *Set) (bool, error) {
 	}
 	defer closer.Close()
 	places := make(map[string][2]float64)
-	for {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for rec, err := range lines(r) {
 		if err != nil {
 			return false, err
 		}

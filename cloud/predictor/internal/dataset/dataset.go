@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -161,4 +162,16 @@ func records(path string, comma rune) (*csv.Reader, io.Closer, error) {
 	r := csv.NewReader(buf)
 	r.Comma, r.FieldsPerRecord, r.ReuseRecord, r.LazyQuotes = comma, -1, true, true
 	return r, f, nil
+}
+
+// lines are what a file still has, each valid until the next; an error ends them.
+func lines(r *csv.Reader) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		for {
+			rec, err := r.Read()
+			if errors.Is(err, io.EOF) || !yield(rec, err) || err != nil {
+				return
+			}
+		}
+	}
 }

@@ -3,7 +3,6 @@ package dataset
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -99,11 +98,7 @@ func readings(path string, parse func([]string) (reading, error)) ([]reading, er
 		return nil, fmt.Errorf("header: %w", err)
 	}
 	var all []reading
-	for {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return all, nil
-		}
+	for rec, err := range lines(r) {
 		if err != nil {
 			return nil, err
 		}
@@ -114,6 +109,7 @@ func readings(path string, parse func([]string) (reading, error)) ([]reading, er
 		}
 		all = append(all, one)
 	}
+	return all, nil
 }
 
 // grid sorts readings into steps. Of several values of one road and step the last

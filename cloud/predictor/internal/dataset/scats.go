@@ -1,9 +1,7 @@
 package dataset
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,11 +25,9 @@ func readSCATS(path string, _ []string, o Options) (*Set, error) {
 	defer closer.Close()
 	var all []reading
 	var site, name, inner, date, first int
-	for line := 1; ; line++ {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	line := 0
+	for rec, err := range lines(r) {
+		line++
 		if err != nil {
 			return nil, err
 		}
@@ -72,11 +68,7 @@ func scatsNeighbours(path string, s *Set) error {
 	}
 	defer closer.Close()
 	beside := make(map[string][]string)
-	for {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for rec, err := range lines(r) {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}

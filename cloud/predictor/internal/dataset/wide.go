@@ -1,9 +1,7 @@
 package dataset
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -48,11 +46,9 @@ func readRows(path string, head []string, o Options) (*rows, error) {
 	}
 	all := &rows{}
 	timed := false
-	for line := 1; ; line++ {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return all, nil
-		}
+	line := 0
+	for rec, err := range lines(r) {
+		line++
 		if err != nil {
 			return nil, err
 		}
@@ -73,6 +69,7 @@ func readRows(path string, head []string, o Options) (*rows, error) {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
 	}
+	return all, nil
 }
 
 func (a *rows) add(rec []string, timed bool, zone *time.Location) error {
