@@ -140,3 +140,13 @@ func (c *Config) validateModels() error {
 func (c *Config) stepsAhead(horizonMin int) int {
 	return int((time.Duration(horizonMin)*time.Minute + c.Step - 1) / c.Step)
 }
+
+// steps are the horizons as models are asked for them, in steps, ascending.
+func (c *Config) steps() []int {
+	var steps []int
+	for _, h := range c.Horizons {
+		steps = append(steps, c.stepsAhead(h))
+	}
+	slices.Sort(steps)
+	return slices.Compact(steps)
+}

@@ -63,15 +63,10 @@ type choir struct {
 }
 
 func newSpeakers(cfg *Config, log *slog.Logger) *speakers {
-	s := &speakers{cfg: cfg, log: log}
+	s := &speakers{cfg: cfg, log: log, steps: cfg.steps()}
 	for _, h := range cfg.Horizons {
-		s.steps = append(s.steps, cfg.stepsAhead(h))
+		s.column = append(s.column, slices.Index(s.steps, cfg.stepsAhead(h)))
 	}
-	sorted := slices.Compact(slices.Sorted(slices.Values(s.steps)))
-	for _, k := range s.steps {
-		s.column = append(s.column, slices.Index(sorted, k))
-	}
-	s.steps = sorted
 	s.names, s.trend = cfg.Models, slices.Index(cfg.Models, model.EWMALR)
 	return s
 }

@@ -130,8 +130,7 @@ func quantity(channel string) series.Quantity {
 }
 
 func (s *school) options() model.Options {
-	steps := newSpeakers(s.cfg, s.log).steps
-	return model.Options{Horizons: steps, Seed: 1, Workers: s.cfg.Training.Workers, Log: s.log}
+	return model.Options{Horizons: s.cfg.steps(), Seed: 1, Workers: s.cfg.Training.Workers, Log: s.log}
 }
 
 // settle tells of the roads that there are now. Models that were trained for fewer serve
@@ -172,7 +171,7 @@ func (s *school) stored(p *plan) map[string]*model.Bundle {
 // had other horizons.
 func (s *school) fits(b *model.Bundle) bool {
 	info := b.Info()
-	if slices.Equal(info.Horizons, s.options().Horizons) && info.Depth <= depth {
+	if slices.Equal(info.Horizons, s.cfg.steps()) && info.Depth <= depth {
 		return true
 	}
 	s.log.Warn("trained models have other horizons or look back farther; they are not used", "horizons", info.Horizons, "depth", info.Depth, "trained", info.Trained)
