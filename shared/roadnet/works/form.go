@@ -17,8 +17,11 @@ type form struct {
 	name    string
 	columns []string
 	work    func(get func(string) string) Work
-	times   func(get func(string) string, place *time.Location, note func(IssueKind, string)) (from, to time.Time, err error)
+	times   times
 }
+
+// times reads from when to when a work lasts; note takes what is odd about it.
+type times func(get func(string) string, place *time.Location, note func(IssueKind, string)) (from, to time.Time, err error)
 
 func (f *form) missing(cols map[string]int) (out []string) {
 	for _, c := range f.columns {
@@ -37,7 +40,7 @@ func forms() []form {
 				"identifiant interne", "type de fermeture", "localisation", "date et heure de debut de barrage",
 				"date et heure de fin de barrage", "periode et plage de fermeture", "sens de la fermeture", "geo shape",
 			},
-			work: closure, times: closureTimes,
+			work: closure, times: closureTimes(),
 		},
 		{
 			name: "chantiers-perturbants",
@@ -111,33 +114,36 @@ const sentence = `(?i)^du \p{L}+ (\d{2}/\d{2}/\d{4} \d{2}:\d{2}) au \p{L}+ (\d{2
 // closureTimes takes the times of the sentence. The instants beside it lie one hour
 // later in winter and three in summer: the publisher's export took a wall clock for
 // UTC and moved it twice. They are taken only where there is no sentence.
-func closureTimes(get func(string) string, place *time.Location, note func(IssueKind, string)) (from, to time.Time, err error) {
-	begin, err1 := time.Parse(time.RFC3339, get("date et heure de debut de barrage"))
-	end, err2 := time.Parse(time.RFC3339, get("date et heure de fin de barrage"))
-	text := oneLine(get("periode et plage de fermeture"))
-	m := regexp.MustCompile(sentence).FindStringSubmatch(text)
-	if m != nil {
-		const layout = "02/01/2006 15:04"
-		from, err = time.ParseInLocation(layout, m[1], place)
-		if err == nil {
-			to, err = time.ParseInLocation(layout, m[2], place)
+func closureTimes() times {
+	period := regexp.MustCompile(sentence)
+	return func(get func(string) string, place *time.Location, note func(IssueKind, string)) (from, to time.Time, err error) {
+		begin, err1 := time.Parse(time.RFC3339, get("date et heure de debut de barrage"))
+		end, err2 := time.Parse(time.RFC3339, get("date et heure de fin de barrage"))
+		text := oneLine(get("periode et plage de fermeture"))
+		m := period.FindStringSubmatch(text)
+		if m != nil {
+			const layout = "02/01/2006 15:04"
+			from, err = time.ParseInLocation(layout, m[1], place)
+			if err == nil {
+				to, err = time.ParseInLocation(layout, m[2], place)
+			}
 		}
-	}
-	switch {
-	case m == nil || err != nil:
-		if err := errors.Join(err1, err2); err != nil {
-			return from, to, fmt.Errorf("neither a sentence like Du lundi 14/10/2024 22:00 au mardi 15/10/2024 06:00, there is %q, nor instants: %w", text, err)
+		switch {
+		case m == nil || err != nil:
+			if err := errors.Join(err1, err2); err != nil {
+				return from, to, fmt.Errorf("neither a sentence like Du lundi 14/10/2024 22:00 au mardi 15/10/2024 06:00, there is %q, nor instants: %w", text, err)
+			}
+			note(NoSentence, text)
+			return begin.UTC(), end.UTC(), nil
+		case err1 == nil && !begin.Equal(from) || err2 == nil && !end.Equal(to):
+			note(WrongInstant, fmt.Sprintf("begins %s late, ends %s late", begin.Sub(from), end.Sub(to)))
 		}
-		note(NoSentence, text)
-		return begin.UTC(), end.UTC(), nil
-	case err1 == nil && !begin.Equal(from) || err2 == nil && !end.Equal(to):
-		note(WrongInstant, fmt.Sprintf("begins %s late, ends %s late", begin.Sub(from), end.Sub(to)))
+		return from.UTC(), to.UTC(), nil
 	}
-	return from.UTC(), to.UTC(), nil
 }
 
 // days reads whole days, the last one included.
-func days(first, last string) func(func(string) string, *time.Location, func(IssueKind, string)) (time.Time, time.Time, error) {
+func days(first, last string) times {
 	return func(get func(string) string, place *time.Location, _ func(IssueKind, string)) (from, to time.Time, err error) {
 		from, err = time.ParseInLocation(time.DateOnly, get(first), place)
 		if err != nil {
