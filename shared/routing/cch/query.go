@@ -87,42 +87,30 @@ func (q *Query) Cost(a Ask) routing.Weight {
 
 // climb offers the ways over x to the nodes above it and returns its parent.
 func (q *Query) climb(x int32, best routing.Weight) int32 {
-	h := q.m.h
-	first, end := h.first[x], h.first[x+1]
-	if first == end {
-		return none
-	}
-	heads := h.head[first:end]
-	d := q.forth[x]
-	if d >= best {
-		return heads[0]
-	}
-	weights := q.m.up[first:end]
-	weights = weights[:len(heads)]
-	for i, y := range heads {
-		if w := d + weights[i]; w < q.forth[y] {
-			q.forth[y], q.forthBy[y] = w, first+int32(i)
-		}
-	}
-	return heads[0]
+	return q.offer(x, best, q.m.up, q.forth, q.forthBy)
 }
 
+// climbBack is climb from the other end.
 func (q *Query) climbBack(x int32, best routing.Weight) int32 {
+	return q.offer(x, best, q.m.down, q.back, q.backBy)
+}
+
+func (q *Query) offer(x int32, best routing.Weight, weights, cost []routing.Weight, by []int32) int32 {
 	h := q.m.h
 	first, end := h.first[x], h.first[x+1]
 	if first == end {
 		return none
 	}
 	heads := h.head[first:end]
-	d := q.back[x]
+	d := cost[x]
 	if d >= best {
 		return heads[0]
 	}
-	weights := q.m.down[first:end]
+	weights = weights[first:end]
 	weights = weights[:len(heads)]
 	for i, y := range heads {
-		if w := d + weights[i]; w < q.back[y] {
-			q.back[y], q.backBy[y] = w, first+int32(i)
+		if w := d + weights[i]; w < cost[y] {
+			cost[y], by[y] = w, first+int32(i)
 		}
 	}
 	return heads[0]
