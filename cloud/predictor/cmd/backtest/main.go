@@ -108,5 +108,8 @@ func open(cmd *cli.Command) (*dataset.Set, backtest.Protocol, error) {
 		o.ZeroMissing = true
 		set, err = dataset.Open(cmd.String("data"), o)
 	}
-	return set, p, err
+	if err != nil {
+		return nil, p, fmt.Errorf("read %s: %w", cmd.String("data"), err)
+	}
+	return set, p, nil
 }

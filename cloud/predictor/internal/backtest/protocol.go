@@ -42,7 +42,7 @@ const (
 func NewProtocol(name string, g *series.Grid) (Protocol, error) {
 	n := g.Steps()
 	if n < fewest {
-		return Protocol{}, fmt.Errorf("back-test: %d steps; needs %d", n, fewest)
+		return Protocol{}, fmt.Errorf("%d steps of measurements: want at least %d", n, fewest)
 	}
 	switch strings.ToLower(name) {
 	case "":
