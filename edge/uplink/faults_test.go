@@ -30,7 +30,9 @@ func TestWindowZero(t *testing.T) {
 		c.Ack(edge, wire.Ack{Epoch: b.Epoch, Seqs: []uint64{b.Seq}, Window: int(window.Load())})
 	})
 	c.Greet(func() (int, bool) { return int(window.Load()), true })
-	e := newEdge(t, testConfig(addr), 30)
+	cfg := testConfig(addr)
+	cfg.AckTimeout, cfg.MaxAckTimeout = farend.Patience, farend.Patience // every batch is answered, if late
+	e := newEdge(t, cfg, 30)
 	e.run(t)
 	e.wantDelivered(t, c)
 	stop.Store(true)
